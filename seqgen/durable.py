@@ -1,0 +1,76 @@
+"""Files that are either the old or the new version, never half of one.
+
+A temporary file in the same folder, fsync, rename, fsync of the folder: after a crash at any moment the name holds
+one complete version. Temporaries of dead processes are removed on the next write of the same name.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+_SUFFIX = ".seqgen-tmp"
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary file to write into; `path` becomes it when the block ends without an exception.
+
+    Raises:
+        OSError: the folder does not exist, is not writable, or the disk is full. The old file is untouched.
+    """
+    target = Path(path)
+    _remove_stale(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}{_SUFFIX}")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` so that `path` is old or new at every moment."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder, and orders renames itself
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(target: Path) -> None:
+    prefix = f".{target.name}."
+    try:
+        entries = [entry.name for entry in os.scandir(target.parent) if entry.name.startswith(prefix)]
+    except OSError:
+        return  # opening the temporary will say what is wrong with the folder
+    for name in entries:
+        pid = name.removeprefix(prefix).split(".")[0]
+        if name.endswith(_SUFFIX) and pid.isdigit() and not _alive(int(pid)):
+            (target.parent / name).unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":  # no harmless probe there: signal 0 would end the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

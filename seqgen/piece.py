@@ -1,0 +1,187 @@
+"""Piece: the one music type. Formats read and write it, encodings spell it as tokens.
+
+Time is in ticks, `ticks_per_quarter` to the quarter note, counted from the start of the piece. A pickup is the
+first bar: tick 0 is its first note, and `bar_lines()` says where the full bars begin.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+SCORE_TICKS = 10080  # 2^5 * 3^2 * 5 * 7: notated tuplets and 1/128 notes are whole numbers of ticks
+
+NOTE = np.dtype(
+    [("onset", "<i8"), ("duration", "<i8"), ("pitch", "u1"), ("velocity", "u1"), ("part", "<u2")]
+)  # onset and duration in ticks, pitch and velocity as in MIDI (0 to 127), part an index into Piece.parts
+
+
+class Part(NamedTuple):
+    """One voice or instrument. `program` is the General MIDI program, 0 to 127."""
+
+    name: str = ""
+    program: int = 0
+    drums: bool = False
+
+
+class Tempo(NamedTuple):
+    """Quarter notes a minute from `tick` on."""
+
+    tick: int
+    bpm: float
+
+
+class Meter(NamedTuple):
+    """A time signature from `tick` on."""
+
+    tick: int
+    numerator: int
+    denominator: int
+
+
+class Key(NamedTuple):
+    """A key signature from `tick` on: sharps positive, flats negative, -7 to 7; mode "major", "minor" or ""."""
+
+    tick: int
+    fifths: int
+    mode: str = ""
+
+
+class Text(NamedTuple):
+    """A marker or a chord symbol at `tick`."""
+
+    tick: int
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Notes with their parts, tempi, meters, keys and marks.
+
+    Build one with `Piece.build`, which sorts the notes and normalises overlaps; what it had to change is counted in
+    `losses`, and every reader adds what it could not carry.
+    """
+
+    notes: np.ndarray  # (n,) of NOTE, sorted by onset, part, pitch
+    ticks_per_quarter: int
+    parts: tuple[Part, ...]
+    title: str = ""
+    tempi: tuple[Tempo, ...] = ()
+    meters: tuple[Meter, ...] = ()
+    keys: tuple[Key, ...] = ()
+    pickup_ticks: int = 0  # length of an incomplete first bar, 0 if the piece starts on a bar line
+    fermatas: tuple[int, ...] = ()  # ticks of the notes that carry one
+    chords: tuple[Text, ...] = ()
+    markers: tuple[Text, ...] = ()
+    losses: Mapping[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def build(
+        notes: Iterable[tuple[int, int, int, int, int]] | np.ndarray,
+        ticks_per_quarter: int,
+        parts: Sequence[Part] | None = None,
+        **rest,
+    ) -> "Piece":
+        """A Piece from (onset, duration, pitch, velocity, part) rows in any order.
+
+        Notes without length are dropped; where a part strikes a pitch that still sounds, the sounding note ends at
+        the new onset; of two notes with the same onset, pitch and part the longer stays. All are counted in `losses`.
+
+        Raises:
+            ValueError: a value out of range, or a part that does not exist.
+        """
+        rows = notes if isinstance(notes, np.ndarray) else list(notes)
+        array = np.array(rows, dtype=NOTE) if not isinstance(rows, np.ndarray) else rows.astype(NOTE)
+        if ticks_per_quarter < 1:
+            raise ValueError(f"ticks_per_quarter must be at least 1, not {ticks_per_quarter}")
+        if len(array) and (array["onset"].min() < 0 or array["pitch"].max() > 127 or array["velocity"].max() > 127):
+            raise ValueError("onsets must not be negative; pitch and velocity must be 0 to 127")
+        highest = int(array["part"].max()) if len(array) else -1
+        if parts is None:
+            parts = [Part() for _ in range(highest + 1)]
+        if highest >= len(parts):
+            raise ValueError(f"a note names part {highest}, but there are {len(parts)} parts")
+        losses = dict(rest.pop("losses", {}))
+        array, counted = _normalised(array)
+        for reason, count in counted.items():
+            losses[reason] = losses.get(reason, 0) + count
+        return Piece(array, ticks_per_quarter, tuple(parts), losses=losses, **rest)
+
+    @property
+    def end_tick(self) -> int:
+        """Where the last note ends."""
+        return int((self.notes["onset"] + self.notes["duration"]).max()) if len(self.notes) else 0
+
+    def part_notes(self, part: int) -> np.ndarray:
+        """The notes of one part, in order of onset."""
+        return self.notes[self.notes["part"] == part]
+
+    def bar_lines(self) -> list[int]:
+        """Ticks at which bars begin, up to the end of the piece: 0, then the end of the pickup, then by the meters."""
+        meters = list(self.meters) or [Meter(0, 4, 4)]
+        lines = [0]
+        tick = self.pickup_ticks
+        index = 0
+        while tick < self.end_tick:
+            if tick > lines[-1]:
+                lines.append(tick)
+            while index + 1 < len(meters) and meters[index + 1].tick <= tick:
+                index += 1
+            bar = max(1, self.ticks_per_quarter * 4 * meters[index].numerator // meters[index].denominator)
+            following = meters[index + 1].tick if index + 1 < len(meters) else tick + bar
+            tick = min(tick + bar, max(following, tick + 1))
+        return lines
+
+    def transposed(self, semitones: int) -> "Piece":
+        """The same piece `semitones` higher; drum parts stay. Key signatures move along.
+
+        Raises:
+            ValueError: a note would leave 0 to 127.
+        """
+        notes = self.notes.copy()
+        pitched = ~np.array([part.drums for part in self.parts] or [False])[notes["part"]]
+        moved = notes["pitch"].astype(int) + np.where(pitched, semitones, 0)
+        if len(moved) and (moved.min() < 0 or moved.max() > 127):
+            raise ValueError(f"transposed by {semitones}, pitches {moved.min()} to {moved.max()} leave 0 to 127")
+        notes["pitch"] = moved
+        keys = tuple(key._replace(fifths=(key.fifths + 7 * semitones + 5) % 12 - 5) for key in self.keys)
+        return replace(self, notes=notes, keys=keys)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in everything a listener or reader could tell; losses do not count."""
+        if not isinstance(other, Piece):
+            return NotImplemented
+        names = ("ticks_per_quarter", "parts", "title", "tempi", "meters", "keys", "pickup_ticks", "fermatas")
+        same = all(getattr(self, name) == getattr(other, name) for name in (*names, "chords", "markers"))
+        return same and np.array_equal(self.notes, other.notes)
+
+    __hash__ = None  # type: ignore[assignment]  # holds an array
+
+    def __repr__(self) -> str:
+        quarters = self.end_tick / self.ticks_per_quarter
+        return f"<Piece {self.title!r}: {len(self.notes)} notes, {len(self.parts)} parts, {quarters:g} quarters>"
+
+
+def _normalised(notes: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+    """Sorted notes in which no part strikes a pitch that still sounds, and what was changed."""
+    counted: dict[str, int] = {}
+
+    def count(reason: str, number: int) -> None:
+        if number:
+            counted[reason] = int(number)
+
+    count("notes without length dropped", np.count_nonzero(notes["duration"] <= 0))
+    notes = notes[notes["duration"] > 0]
+    # within one part and pitch by time; of equal onsets the longest first
+    notes = notes[np.lexsort((-notes["duration"], notes["onset"], notes["pitch"], notes["part"]))]
+    same_voice = (notes["part"][1:] == notes["part"][:-1]) & (notes["pitch"][1:] == notes["pitch"][:-1])
+    doubled = np.concatenate([[False], same_voice & (notes["onset"][1:] == notes["onset"][:-1])])[: len(notes)]
+    count("doubled notes merged", np.count_nonzero(doubled))
+    notes = notes[~doubled].copy()
+    same_voice = (notes["part"][1:] == notes["part"][:-1]) & (notes["pitch"][1:] == notes["pitch"][:-1])
+    room = np.where(same_voice, notes["onset"][1:] - notes["onset"][:-1], np.iinfo(np.int64).max)
+    overlapping = notes["duration"][:-1] > room
+    count("overlapping notes shortened", np.count_nonzero(overlapping))
+    notes["duration"][:-1] = np.minimum(notes["duration"][:-1], room)
+    return notes[np.lexsort((notes["pitch"], notes["part"], notes["onset"]))], counted
