@@ -6,7 +6,7 @@ and evaluation, and generation draws them from the corpus' own distribution.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -63,11 +63,11 @@ class Grammar(Protocol):
         ...
 
     def advance(self, state: Any, id: int) -> Any:
-        """The state after one more id. Raises TokenError where `legal(state)` forbids it."""
+        """The state after one more id, which must be legal or UNK (data may hold an unknown token anywhere)."""
         ...
 
-    def legal(self, state: Any) -> np.ndarray | None:
-        """`(n_values,)` bool, read-only and cached; None where everything but PAD, START and UNK is legal."""
+    def legal(self, state: Any) -> np.ndarray:
+        """`(n_values,)` bool, read-only and cached. Never PAD, START or UNK: those are not generated."""
         ...
 
     def features(self, state: Any) -> tuple[int, ...]:

@@ -1,0 +1,157 @@
+"""`frames`: any polyphony on a grid. A frame is what sounds in one grid step, spelled from the highest pitch down, then its end.
+
+A pitch is `+60` where it is struck and `_60` where it goes on sounding; `|` ends the frame. Since pitches strictly
+descend and only a sounding pitch can go on, every frame has exactly one spelling, and the nats of a frame are the sum over
+its tokens. Parts are merged: a pitch that two parts share is one. A step of `--steps` is a frame.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seqgen.encodings import grid as on_grid
+from seqgen.encodings.base import Clock, Encoded, Kind, Table
+from seqgen.encodings.grid import Meaning
+from seqgen.encodings.music_grammar import MusicGrammar
+from seqgen.errors import TokenError
+from seqgen.piece import Part, Piece
+from seqgen.vocabulary import END, Vocabulary
+
+_FRAME_END = "|"
+_CACHED_MASKS = 20_000
+
+
+class Frames:
+    """Struck and held pitches at `grid` steps a quarter note."""
+
+    name = "frames"
+    unit = "music"
+
+    def __init__(self, grid: int = 4) -> None:
+        self.grid = on_grid.check_grid(grid)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"grid": self.grid}
+
+    def encode(self, source: Piece) -> list[Encoded]:
+        """Raises TokenError where there are no pitched notes."""
+        tokens, losses = on_grid.control_tokens(source, self.grid)
+        drums = np.array([part.drums for part in source.parts] or [False])[source.notes["part"]]
+        on_grid.add_loss(losses, "drum notes not kept", np.count_nonzero(drums))
+        notes = source.notes[~drums]
+        if not len(notes):
+            raise TokenError("the piece has no pitched notes")
+        onset, end, off = on_grid.quantised_spans(notes, source.ticks_per_quarter, self.grid)
+        on_grid.add_loss(losses, "notes moved to the grid", off)
+        sounding = np.zeros((int(end.max()), 128), np.uint8)  # 0 silent, 1 goes on, 2 struck
+        merged = 0
+        for pitch, first, last in zip(notes["pitch"], onset, end, strict=True):  # in order of onset
+            merged += sounding[first, pitch] > 0
+            sounding[first:last, pitch] = np.maximum(sounding[first:last, pitch], 1)
+            sounding[first, pitch] = 2
+        on_grid.add_loss(losses, "notes joined with one of the same pitch", merged)
+        for frame in sounding:
+            (pitches,) = np.nonzero(frame)
+            tokens += [f"{'+' if frame[pitch] == 2 else '_'}{pitch}" for pitch in pitches[::-1]]
+            tokens.append(_FRAME_END)
+        return [Encoded(tokens, losses)]
+
+    def decode(self, tokens: Sequence[str]) -> Piece:
+        fields, body = on_grid.control_fields(tokens, self.grid, ticks_per_step=1)
+        losses: dict[str, int] = {}
+        if body and body[-1] != _FRAME_END:
+            on_grid.add_loss(losses, "unfinished steps closed", 1)
+            body = [*body, _FRAME_END]
+        notes: list[tuple[int, int, int, int, int]] = []
+        begun: dict[int, int] = {}  # onset of each sounding pitch
+        here: set[int] = set()
+        time = 0
+
+        def end(pitch: int) -> None:
+            notes.append((begun[pitch], time - begun.pop(pitch), pitch, 80, 0))
+
+        for token in body:
+            if token == _FRAME_END:
+                for pitch in begun.keys() - here:
+                    end(pitch)
+                here = set()
+                time += 1
+            elif token[0] in "+_":
+                pitch = int(token[1:])
+                if token[0] == "+" and pitch in begun:
+                    end(pitch)
+                begun.setdefault(pitch, time)
+                here.add(pitch)
+        for pitch in list(begun):
+            end(pitch)
+        return Piece.build(notes, self.grid, [Part("Piano", 0)], losses=losses, **fields)
+
+    def vocabulary(self, sequences: Sequence[Encoded]) -> Vocabulary:
+        body = on_grid.body_tokens(sequences)
+        pitches = on_grid.pitch_range(body)
+        signs = {token[0] for token in body if token != _FRAME_END}
+        spelled = {f"{sign}{pitch}" for sign in signs for pitch in pitches}
+        return Vocabulary.of({*on_grid.control_vocabulary(sequences), *spelled, _FRAME_END})
+
+    def grammar(self, vocabulary: Vocabulary) -> "FramesGrammar":
+        return FramesGrammar(vocabulary, self.grid)
+
+    def table(self, vocabulary: Vocabulary) -> Table:
+        def meaning(token: str) -> Meaning:
+            if token == _FRAME_END:
+                return Meaning(Kind.FRAME_END, advance=1)
+            struck = token[0] == "+"
+            return Meaning(Kind.NOTE if struck else Kind.HOLD, (int(token[1:]),), strikes=struck)
+
+        return on_grid.music_table(vocabulary, meaning)
+
+    def transpose_ids(self, vocabulary: Vocabulary, semitones: int) -> np.ndarray:
+        return on_grid.transpose_table(vocabulary, semitones, on_grid.shift_numbers)
+
+
+class FramesGrammar(MusicGrammar):
+    """The body of a state is (pitches of this frame so far, from the highest; pitches of the frame before)."""
+
+    def __init__(self, vocabulary: Vocabulary, grid: int) -> None:
+        super().__init__(vocabulary, grid)
+        self._end = vocabulary.ids[_FRAME_END]
+        self._pitch = np.full(len(vocabulary), -1)
+        self._held = np.zeros(len(vocabulary), bool)
+        for token, id in vocabulary.ids.items():
+            if token[0] in "+_" and token[1:].isdigit():
+                self._pitch[id] = int(token[1:])
+                self._held[id] = token[0] == "_"
+        self._struck = (self._pitch >= 0) & ~self._held
+        self._masks: OrderedDict[Any, np.ndarray] = OrderedDict()
+
+    def body_start(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return ((), ())
+
+    def body_advance(self, clock: Clock, body: tuple[tuple[int, ...], tuple[int, ...]], id: int):
+        here, before = body
+        if id == self._end:
+            return clock._replace(time=clock.time + 1), ((), here)
+        pitch = int(self._pitch[id])
+        return (clock, body) if pitch < 0 else (clock, ((*here, pitch), before))
+
+    def body_legal(self, clock: Clock, body: tuple[tuple[int, ...], tuple[int, ...]]) -> np.ndarray:
+        here, before = body
+        lowest = here[-1] if here else 128
+        may_end = not here and clock.time > 0
+        key = (lowest, tuple(pitch for pitch in before if pitch < lowest), may_end)
+        mask = self._masks.get(key)
+        if mask is None:
+            mask = (self._struck & (self._pitch < lowest)) | (self._held & np.isin(self._pitch, key[1]))
+            mask[self._end] = True
+            mask[END] = may_end
+            mask.flags.writeable = False
+            self._masks[key] = mask
+            if len(self._masks) > _CACHED_MASKS:
+                self._masks.popitem(last=False)
+        return mask
+
+    def body_at_step(self, body: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
+        return not body[0]

@@ -1,0 +1,104 @@
+"""The part of a grammar that every music encoding shares: the controls come first, then a clock runs in grid steps."""
+
+from collections.abc import Hashable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgen.encodings.base import Clock
+from seqgen.encodings.grid import CONTROLS, bar_steps
+from seqgen.errors import TokenError
+from seqgen.vocabulary import UNK, Vocabulary
+
+
+class MusicState(NamedTuple):
+    """Where a music sequence is. Constraints may read `clock`; `body` belongs to the encoding."""
+
+    read: int  # controls read so far, 0 to CONTROLS
+    clock: Clock
+    body: Hashable
+
+
+class MusicGrammar:
+    """Reads the controls, then leaves the body to the methods an encoding's grammar defines.
+
+    The features are the position in the bar, which length of bar, and what `body_features` adds.
+    """
+
+    feature_sizes: tuple[int, ...]
+
+    def __init__(self, vocabulary: Vocabulary, grid: int, body_feature_sizes: tuple[int, ...] = ()) -> None:
+        self.vocabulary = vocabulary
+        self.grid = grid
+        self._bars: dict[int, int] = {}  # bar length in grid steps by meter id
+        self._pickups: dict[int, int] = {}  # grid steps by pickup id
+        ids: tuple[list[int], ...] = ([], [], [])
+        for token, id in vocabulary.ids.items():
+            for place, name in enumerate(("key=", "meter=", "pickup=")):
+                if token.startswith(name):
+                    ids[place].append(id)
+            if token.startswith("meter="):
+                numerator, _, denominator = token[6:].partition("/")
+                steps = bar_steps(int(numerator), int(denominator), grid) if denominator else None
+                self._bars[id] = steps or 4 * grid
+            elif token.startswith("pickup="):
+                self._pickups[id] = int(token[7:])
+        self._control_masks = [self.mask(place) for place in ids]
+        lengths = sorted({4 * grid, *self._bars.values()})
+        self._bar_index = {bar: index for index, bar in enumerate(lengths)}
+        self.feature_sizes = (lengths[-1], len(lengths), *body_feature_sizes)
+
+    # what an encoding defines
+
+    def body_start(self) -> Any:
+        raise NotImplementedError
+
+    def body_advance(self, clock: Clock, body: Any, id: int) -> tuple[Clock, Any]:
+        raise NotImplementedError
+
+    def body_legal(self, clock: Clock, body: Any) -> np.ndarray:
+        raise NotImplementedError
+
+    def body_features(self, body: Any) -> tuple[int, ...]:
+        return ()
+
+    def body_at_step(self, body: Any) -> bool:
+        raise NotImplementedError
+
+    # the Grammar protocol
+
+    def start(self) -> MusicState:
+        return MusicState(0, Clock(0, 0, 4 * self.grid), self.body_start())
+
+    def advance(self, state: MusicState, id: int) -> MusicState:
+        read, clock, body = state
+        if read < CONTROLS:
+            return MusicState(read + 1, self._read_control(read, clock, id), body)
+        return MusicState(read, *self.body_advance(clock, body, id))
+
+    def legal(self, state: MusicState) -> np.ndarray:
+        read, clock, body = state
+        return self._control_masks[read] if read < CONTROLS else self.body_legal(clock, body)
+
+    def features(self, state: MusicState) -> tuple[int, ...]:
+        clock = state.clock
+        return (clock.position, self._bar_index[clock.bar], *self.body_features(state.body))
+
+    def at_step(self, state: MusicState) -> bool:
+        return state.read == CONTROLS and self.body_at_step(state.body)
+
+    def mask(self, ids: Iterable[int]) -> np.ndarray:
+        """A read-only mask that is True at `ids`."""
+        mask = np.zeros(len(self.vocabulary), bool)
+        mask[list(ids)] = True
+        mask.flags.writeable = False
+        return mask
+
+    def _read_control(self, read: int, clock: Clock, id: int) -> Clock:
+        if id != UNK and not self._control_masks[read][id]:
+            wanted = ("key", "meter", "pickup")[read]
+            raise TokenError(f"the {wanted} token belongs here, not {self.vocabulary.tokens[id]!r}")
+        if read == 1:
+            return clock._replace(bar=self._bars.get(id, 4 * self.grid))
+        pickup = self._pickups.get(id, 0) if read == 2 else 0
+        return clock._replace(offset=max(0, clock.bar - pickup)) if pickup else clock

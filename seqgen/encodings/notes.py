@@ -1,0 +1,191 @@
+"""`notes`: one voice as note events. First what sounds, a pitch `60`, a chord `60.64.67` or `rest`, then how long: `=1/2`.
+
+Durations are in quarter notes, whole numbers of grid steps. With `joint` the two are one token, `60=1/2`, as in classic
+note-by-note models. A step of `--steps` is a note event.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from seqgen.encodings import grid as on_grid
+from seqgen.encodings.base import Clock, Encoded, Kind, Table
+from seqgen.encodings.grid import Meaning
+from seqgen.encodings.music_grammar import MusicGrammar
+from seqgen.errors import ConfigError, TokenError
+from seqgen.piece import Part, Piece
+from seqgen.vocabulary import END, UNK, Vocabulary
+
+AUTO, ALL = "auto", "all"
+
+
+class Notes:
+    """One voice at `grid` steps a quarter note.
+
+    part: `"auto"` (the only voice, else the melody), `"all"` (a sequence for each voice), a part's name, or its number
+    counted from 1.
+    """
+
+    name = "notes"
+    unit = "music"
+
+    def __init__(self, grid: int = 4, joint: bool = False, part: str = AUTO) -> None:
+        if not part:
+            raise ConfigError("the part must be 'auto', 'all', a part's name or its number")
+        self.grid, self.joint, self.part = on_grid.check_grid(grid), joint, part
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"grid": self.grid, "joint": self.joint, "part": self.part}
+
+    def encode(self, source: Piece) -> list[Encoded]:
+        """Raises TokenError where there is no such voice, or no pitched note."""
+        voices = [part for part in range(len(source.parts)) if len(source.part_notes(part))]
+        voices = [part for part in voices if not source.parts[part].drums]
+        if not voices:
+            raise TokenError("the piece has no pitched notes")
+        return [self._voice(source, part) for part in self._chosen(source, voices)]
+
+    def _chosen(self, piece: Piece, voices: list[int]) -> list[int]:
+        if self.part == ALL:
+            return voices
+        if self.part == AUTO:
+            return [melody_part(piece)]
+        named = [part for part in voices if piece.parts[part].name.casefold() == self.part.casefold()]
+        if not named and self.part.isdigit() and int(self.part) - 1 in voices:
+            named = [int(self.part) - 1]
+        if not named:
+            names = ", ".join(piece.parts[part].name or str(part + 1) for part in voices)
+            raise TokenError(f"there is no part {self.part!r} with notes; there are: {names}")
+        return named[:1]
+
+    def _voice(self, piece: Piece, part: int) -> Encoded:
+        tokens, losses = on_grid.control_tokens(piece, self.grid)
+        notes = piece.part_notes(part)
+        onset, end, off = on_grid.quantised_spans(notes, piece.ticks_per_quarter, self.grid)
+        on_grid.add_loss(losses, "notes moved to the grid", off)
+        time = 0
+        starts = np.unique(onset)
+        for index, start in enumerate(starts):
+            here = onset == start
+            last = int(end[here].max())
+            on_grid.add_loss(losses, "chord notes lengthened", np.count_nonzero(end[here] != last))
+            if index + 1 < len(starts) and last > starts[index + 1]:
+                last = int(starts[index + 1])
+                on_grid.add_loss(losses, "overlapping notes shortened", 1)
+            pitches = sorted(set(notes["pitch"][here].tolist()))
+            on_grid.add_loss(losses, "doubled notes merged", np.count_nonzero(here) - len(pitches))
+            if start > time:
+                tokens += self._event("rest", int(start) - time)
+            tokens += self._event(".".join(map(str, pitches)), last - int(start))
+            time = last
+        return Encoded(tokens, losses, piece.parts[part].name)
+
+    def _event(self, what: str, steps: int) -> list[str]:
+        length = f"={Fraction(steps, self.grid)}"
+        return [what + length] if self.joint else [what, length]
+
+    def decode(self, tokens: Sequence[str]) -> Piece:
+        fields, body = on_grid.control_fields(tokens, self.grid, ticks_per_step=1)
+        losses: dict[str, int] = {}
+        notes: list[tuple[int, int, int, int, int]] = []
+        time, sounds = 0, ""
+        if body and "=" not in body[-1] and body[-1] != "<unk>":
+            on_grid.add_loss(losses, "unfinished steps closed", 1)
+            body = [*body, "=1"]
+        for token in body:
+            what, sign, length = token.partition("=")
+            sounds = what or sounds
+            if not sign:
+                continue
+            steps = int(Fraction(length) * self.grid)
+            notes += [(time, steps, pitch, 80, 0) for pitch in _pitches(sounds)]
+            time, sounds = time + steps, ""
+        return Piece.build(notes, self.grid, [Part("Melody", 0)], losses=losses, **fields)
+
+    def vocabulary(self, sequences: Sequence[Encoded]) -> Vocabulary:
+        """Every pitch between the lowest and the highest; chords and joint tokens as they occur, in every key."""
+        body = on_grid.body_tokens(sequences)
+        lengths = {token for token in body if token.startswith("=")}
+        sounds = {token for token in body if token[0].isdigit()}
+        range_ = on_grid.pitch_range(token.partition("=")[0] for token in sounds)
+        moved = {_shift(token, semitones) for token in sounds for semitones in on_grid.TRANSPOSITIONS}
+        within = {token for token in moved if all(pitch in range_ for pitch in _pitches(token))}
+        single = set() if self.joint else {str(pitch) for pitch in range_}
+        rests = {token for token in body if token.startswith("rest")} | (set() if self.joint else {"rest"})
+        return Vocabulary.of({*on_grid.control_vocabulary(sequences), *lengths, *within, *single, *rests})
+
+    def grammar(self, vocabulary: Vocabulary) -> "NotesGrammar":
+        return NotesGrammar(vocabulary, self.grid, self.table(vocabulary))
+
+    def table(self, vocabulary: Vocabulary) -> Table:
+        def meaning(token: str) -> Meaning:
+            what, sign, length = token.partition("=")
+            steps = int(Fraction(length) * self.grid) if sign else 0
+            if not what:
+                return Meaning(Kind.DURATION, advance=steps)
+            pitches = _pitches(what)
+            return Meaning(Kind.NOTE if pitches else Kind.REST, pitches, strikes=bool(pitches), advance=steps)
+
+        return on_grid.music_table(vocabulary, meaning)
+
+    def transpose_ids(self, vocabulary: Vocabulary, semitones: int) -> np.ndarray:
+        return on_grid.transpose_table(vocabulary, semitones, _shift)
+
+
+class NotesGrammar(MusicGrammar):
+    """The body of a state is whether a sound waits for its duration."""
+
+    def __init__(self, vocabulary: Vocabulary, grid: int, table: Table) -> None:
+        super().__init__(vocabulary, grid)
+        self._advance = table.advance
+        self._waits = ((table.kind == Kind.NOTE) | (table.kind == Kind.REST)) & (table.advance == 0)
+        sounds = np.flatnonzero((table.kind == Kind.NOTE) | (table.kind == Kind.REST))
+        self._lengths = self.mask(np.flatnonzero(table.kind == Kind.DURATION))
+        self._sounds = (self.mask(sounds), self.mask([*sounds, END]))
+
+    def body_start(self) -> bool:
+        return False
+
+    def body_advance(self, clock: Clock, body: bool, id: int) -> tuple[Clock, bool]:
+        if id == UNK:  # takes the place of what was expected
+            return (clock._replace(time=clock.time + 1), False) if body else (clock, self._waits.any())
+        return clock._replace(time=clock.time + int(self._advance[id])), bool(self._waits[id])
+
+    def body_legal(self, clock: Clock, body: bool) -> np.ndarray:
+        return self._lengths if body else self._sounds[clock.time > 0]
+
+    def body_at_step(self, body: bool) -> bool:
+        return not body
+
+
+def melody_part(piece: Piece) -> int:
+    """The part most likely to be the melody: named so, else the highest on average of those with enough notes.
+
+    Raises:
+        TokenError: no part has pitched notes.
+    """
+    sizes = {part: len(piece.part_notes(part)) for part in range(len(piece.parts)) if not piece.parts[part].drums}
+    sizes = {part: size for part, size in sizes.items() if size}
+    if not sizes:
+        raise TokenError("the piece has no pitched notes")
+    for word in ("melody", "lead", "soprano", "vocal", "voice"):
+        for part in sizes:
+            if word in piece.parts[part].name.casefold():
+                return part
+    enough = [part for part, size in sizes.items() if 4 * size >= max(sizes.values())]
+    return max(enough, key=lambda part: (float(piece.part_notes(part)["pitch"].mean()), -part))
+
+
+def _pitches(what: str) -> tuple[int, ...]:
+    """The pitches of `60`, `60.64=1` or `rest`."""
+    what = what.partition("=")[0]
+    return tuple(int(pitch) for pitch in what.split(".")) if what[:1].isdigit() else ()
+
+
+def _shift(token: str, semitones: int) -> str:
+    """The token higher by `semitones`; the number behind `=` is a duration and stays."""
+    what, sign, length = token.partition("=")
+    return on_grid.shift_numbers(what, semitones) + sign + length
