@@ -1,0 +1,377 @@
+"""The model file: one safetensors file with the weights, and everything else as JSON under the metadata key `seqgen`.
+
+The container is described at https://github.com/huggingface/safetensors: eight bytes of length (little-endian), that
+many bytes of JSON naming every tensor's dtype, shape and place, then the tensors. Reading is done here, with every
+claim of the file checked against its size before anything is allocated; nothing is ever unpickled or executed.
+
+Compatibility: a format-1 file loads forever. Fields added later need a default; a field at its default is not
+written, so that an older seqgen still reads a file that does not use the new field. Never change a default.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from seqgen import durable
+from seqgen.errors import ModelFileError
+
+__all__ = [
+    "Architecture",
+    "Corpus",
+    "Header",
+    "Side",
+    "Sides",
+    "Training",
+    "check_weights",
+    "digest",
+    "load",
+    "read_header",
+    "save",
+    "tensor_shapes",
+]
+
+FORMAT = 1
+_KEY = "seqgen"
+_OPTIONAL = "index/"  # tensors a reader may skip: what originality needs of the corpus
+_JSON_LIMIT = 10_000_000  # bytes
+_GATES = {"lstm": 4, "gru": 3}
+
+# What other files begin with, to say what came instead of a model.
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive (a .keras or PyTorch file?)",
+    b"\x89HDF": "an HDF5 file (Keras weights?)",
+    b"\x80\x02": "a Python pickle",
+    b"\x80\x03": "a Python pickle",
+    b"\x80\x04": "a Python pickle",
+    b"\x80\x05": "a Python pickle",
+    b"MThd": "a MIDI file",
+    b"\x1f\x8b": "a gzip archive",
+    b"version https://git-lfs": "a Git LFS pointer: the file itself was never downloaded",
+}
+
+Size = Annotated[int, Meta(ge=1)]
+Path_ = str | os.PathLike[str]
+
+
+class Architecture(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """The shape of a generator: a stack of equal recurrent cells under one densor.
+
+    The first cell's input is the one-hot of the token followed by the one-hot of every feature, so its kernel has
+    `n_values + sum(feature_sizes)` rows.
+    """
+
+    cell: Literal["lstm", "gru"]
+    n_a: Size  # units of a cell
+    layers: Annotated[int, Meta(ge=1, le=64)]
+    n_values: Size  # tokens, the specials included
+    feature_sizes: tuple[Size, ...] = ()
+    embedding: int = 0  # reserved: anything but 0 is refused
+
+
+class Side(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """How one side's ids are spelled: `encodings.make(encoding, **options)` and the tokens in the order of their ids."""
+
+    encoding: str
+    options: dict[str, Any]
+    vocabulary: list[str]
+
+
+class Sides(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What the model writes (`target`) and, for pairs, what it reads (`source`)."""
+
+    target: Side
+    source: Side | None = None
+
+
+class Training(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """How the weights came to be."""
+
+    seed: int
+    steps: int
+    epochs: float
+    seconds: float
+    valid_nats: float | None = None  # held-out nats per token
+    settings: dict[str, Any] = {}
+
+
+class Corpus(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What the model learned from: `names` of all sources, `held_out` those of them it never trained on."""
+
+    digest: str
+    names: list[str]
+    held_out: list[str] = []
+    statistics: dict[str, Any] = {}
+
+
+# The tag is the JSON field "format": 1.
+class Header(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, tag_field="format", tag=FORMAT
+):
+    """Everything about a model but its weights; `version` is the seqgen that wrote it."""
+
+    kind: Literal["generator", "seq2seq"]
+    architecture: Architecture
+    sides: Sides
+    training: Training
+    corpus: Corpus
+    version: str
+
+
+class _Probe(Struct):
+    """The two fields that every format has."""
+
+    format: int
+    version: str = "unknown"
+
+
+class _Entry(Struct, forbid_unknown_fields=True):
+    """One tensor in the container's JSON."""
+
+    dtype: str
+    shape: list[Annotated[int, Meta(ge=0)]]
+    data_offsets: tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
+
+
+class _Contents(NamedTuple):
+    header: Header
+    offsets: dict[str, int]  # of the required tensors, from the start of the file
+
+
+def tensor_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all required tensors, all float32.
+
+    Gates lie side by side in the last axis, as in Keras: input, forget, candidate, output for LSTM; update, reset,
+    candidate for GRU, whose bias has two rows (`reset_after`): one for the input, one for the recurrent product.
+
+    >>> shapes = tensor_shapes(Architecture(cell="lstm", n_a=64, layers=1, n_values=78))
+    >>> shapes["layers/0/kernel"], shapes["densor/bias"]
+    ((78, 256), (78,))
+    """
+    n_a, n_values = architecture.n_a, architecture.n_values
+    gates = _GATES[architecture.cell] * n_a
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in range(architecture.layers):
+        inputs = n_a if layer else n_values + sum(architecture.feature_sizes)
+        shapes[f"layers/{layer}/kernel"] = (inputs, gates)
+        shapes[f"layers/{layer}/recurrent_kernel"] = (n_a, gates)
+        shapes[f"layers/{layer}/bias"] = (gates,) if architecture.cell == "lstm" else (2, gates)
+    shapes["densor/kernel"] = (n_a, n_values)
+    shapes["densor/bias"] = (n_values,)
+    return shapes
+
+
+def check_weights(architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
+    """Whether `weights` are exactly the tensors of `architecture`.
+
+    Raises:
+        ModelFileError: a name is missing or unknown, or a shape differs.
+    """
+    _check_shapes(architecture, {name: np.shape(value) for name, value in weights.items()})
+
+
+def save(path: Path_, header: Header, weights: Mapping[str, np.ndarray]) -> None:
+    """Write a model so that `path` is the old or the new file at every moment; equal arguments give equal bytes.
+
+    weights: the tensors of `tensor_shapes(header.architecture)`, converted to float32.
+
+    Raises:
+        ModelFileError: header or weights are not valid, a weight is not finite, or the file cannot be written.
+    """
+    from safetensors.numpy import save as to_bytes  # 50 ms that reading a model need not pay
+
+    try:
+        text = msgspec.json.encode(header, order="deterministic")
+        decoded = _decode_header(text)
+        check_weights(decoded.architecture, weights)
+        arrays = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in weights.items()}
+        _check_finite(arrays)
+        if len(text) > _JSON_LIMIT // 2:  # quoting inside the container's JSON may double it
+            raise ModelFileError(f"its header takes {len(text):,} bytes, at most {_JSON_LIMIT // 2:,} fit")
+        data = to_bytes(arrays, metadata={_KEY: text.decode()})
+    except (ModelFileError, TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise ModelFileError(f"cannot save the model as {os.fspath(path)!r}: {error}") from error
+    try:
+        durable.write_bytes(path, data)
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"cannot write the model file {os.fspath(path)!r}: {_reason(error)}") from error
+
+
+def load(path: Path_) -> tuple[Header, dict[str, np.ndarray]]:
+    """Header and weights (float32, writable) of a model file.
+
+    Raises:
+        ModelFileError: no such file, not a seqgen model, damaged, or written by a newer seqgen.
+    """
+    with _opened(path) as (file, size):
+        contents = _read_contents(file, size)
+        weights: dict[str, np.ndarray] = {}
+        for name, shape in tensor_shapes(contents.header.architecture).items():
+            array = np.empty(shape, dtype="<f4")
+            file.seek(contents.offsets[name])
+            if file.readinto(memoryview(array).cast("B")) != array.nbytes:  # type: ignore[attr-defined]
+                raise ModelFileError("it became shorter while it was read; try again")
+            weights[name] = array.astype(np.float32, copy=False)
+        _check_finite(weights)
+    return contents.header, weights
+
+
+def read_header(path: Path_) -> Header:
+    """The header alone, checked like `load` except for the values of the weights.
+
+    Raises:
+        ModelFileError: as in `load`.
+    """
+    with _opened(path) as (file, size):
+        return _read_contents(file, size).header
+
+
+def digest(path: Path_) -> str:
+    """The first 12 hex digits of the file's SHA-256, which name a model in what it generates.
+
+    Raises:
+        ModelFileError: the file cannot be read.
+    """
+    with _opened(path) as (file, _):
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+@contextmanager
+def _opened(path: Path_) -> Iterator[tuple[BinaryIO, int]]:
+    """The open file and its size; facts raised inside get the file's name."""
+    name = os.fspath(path)
+    try:
+        mode = os.stat(path).st_mode  # before opening: a pipe would block
+        if stat.S_ISDIR(mode):
+            raise ModelFileError(
+                f"is a folder; name the file in it, for example {os.path.join(name, 'model.safetensors')!r}"
+            )
+        if not stat.S_ISREG(mode):
+            raise ModelFileError("is not a regular file")
+        with Path(path).open("rb") as file:
+            yield file, os.fstat(file.fileno()).st_size
+    except ModelFileError as error:
+        raise ModelFileError(f"cannot load a model from {name!r}: {error}") from error
+    except FileNotFoundError as error:
+        raise ModelFileError(f"no model file {name!r}; 'seqgen train' makes one") from error
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"cannot read the model file {name!r}: {_reason(error)}") from error
+
+
+def _read_contents(file: BinaryIO, size: int) -> _Contents:
+    start = file.read(32)
+    length = int.from_bytes(start[:8], "little")
+    if size < 10 or not 2 <= length <= min(_JSON_LIMIT, size - 8):
+        raise ModelFileError(_not_ours(start, size, length))
+    file.seek(8)
+    try:
+        raw = msgspec.json.decode(file.read(length), type=dict[str, msgspec.Raw])
+        metadata = msgspec.json.decode(raw.pop("__metadata__", b"{}"), type=dict[str, str])
+        entries = {name: msgspec.json.decode(value, type=_Entry) for name, value in raw.items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelFileError(f"it is no safetensors file, or damaged ({error}); copy or train it again") from error
+    if _KEY not in metadata:
+        raise ModelFileError(
+            "it is a safetensors file without seqgen's header; only files of 'seqgen train' can be loaded"
+        )
+    if len(metadata) > 1:
+        extra = sorted(set(metadata) - {_KEY})
+        raise ModelFileError(f"its metadata has keys beside {_KEY!r}: {_shortened(extra)}; use the file seqgen wrote")
+    header = _decode_header(metadata[_KEY].encode("utf-8", "surrogatepass"))
+    _check_layout(entries, size - 8 - length)
+    required = {name: entry for name, entry in entries.items() if not name.startswith(_OPTIONAL)}
+    _check_shapes(header.architecture, {name: tuple(entry.shape) for name, entry in required.items()})
+    for name, entry in required.items():
+        if entry.dtype != "F32" or entry.data_offsets[1] - entry.data_offsets[0] != 4 * prod(entry.shape):
+            raise ModelFileError(f"tensor {name!r} should be float32 of shape {entry.shape}; the file is damaged")
+    return _Contents(header, {name: 8 + length + entry.data_offsets[0] for name, entry in required.items()})
+
+
+def _decode_header(text: bytes) -> Header:
+    """Strictly, and with the rules that types cannot say."""
+    try:
+        probe = msgspec.json.decode(text, type=_Probe)
+        if probe.format > FORMAT:
+            raise ModelFileError(f"it has format {probe.format}, {_newer(probe.version)}")
+        header = msgspec.json.decode(text, type=Header)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        if "unknown field" in str(error):
+            raise ModelFileError(f"{_lowered(error)}: {_newer('unknown')}") from error
+        raise ModelFileError(f"its header is not valid ({error}); the file is damaged") from error
+    if header.kind != "generator" or header.architecture.embedding:
+        what = f"a {header.kind} with embedding {header.architecture.embedding}"
+        raise ModelFileError(f"it holds {what}, {_newer(header.version)}")
+    vocabulary = header.sides.target.vocabulary
+    if len(vocabulary) != header.architecture.n_values:
+        raise ModelFileError(
+            f"its vocabulary has {len(vocabulary):,} tokens, its architecture {header.architecture.n_values:,} values"
+        )
+    if len(set(vocabulary)) != len(vocabulary):
+        raise ModelFileError("a token occurs twice in its vocabulary")
+    return header
+
+
+def _check_layout(entries: Mapping[str, _Entry], size: int) -> None:
+    """The tensors fill the `size` bytes of data without gap or overlap, as the container's rules ask."""
+    end = 0
+    for begin, stop in sorted(entry.data_offsets for entry in entries.values()):
+        if begin != end or stop < begin:
+            raise ModelFileError("its tensors overlap or leave gaps; the file is damaged")
+        end = stop
+    if end != size:
+        raise ModelFileError(f"its tensors take {end:,} bytes, the file holds {size:,}; copy it again")
+
+
+def _check_shapes(architecture: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    wanted = tensor_shapes(architecture)
+    missing, unknown = [sorted(a.keys() - b.keys()) for a, b in ((wanted, shapes), (shapes, wanted))]
+    if missing:
+        raise ModelFileError(f"tensors are missing: {_shortened(missing)}")
+    if unknown:
+        raise ModelFileError(f"unknown tensors: {_shortened(unknown)}")
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            raise ModelFileError(f"tensor {name!r} has shape {shapes[name]}, the architecture needs {shape}")
+
+
+def _check_finite(weights: Mapping[str, np.ndarray]) -> None:
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            raise ModelFileError(f"tensor {name!r} holds NaN or infinity; the training diverged or the file is damaged")
+
+
+def _not_ours(start: bytes, size: int, length: int) -> str:
+    if not size:
+        return "it is empty; copy or train it again"
+    for signature, what in _SIGNATURES.items():
+        if start.startswith(signature):
+            return f"it is {what}; a model is a .safetensors file of 'seqgen train'"
+    if start[8:10] == b'{"' and length > size - 8:
+        return f"it is cut off after {size:,} bytes; copy it again"
+    return f"it is no safetensors file (it begins with {start[:8]!r}); a model is a file of 'seqgen train'"
+
+
+def _newer(version: str) -> str:
+    return f"a newer seqgen (version {version}) wrote it; upgrade with: pip install --upgrade seqgen"
+
+
+def _shortened(names: list[str]) -> str:
+    listed = ", ".join(repr(name[:60]) for name in names[:3])
+    return listed if len(names) <= 3 else f"{listed} and {len(names) - 3} more"
+
+
+def _lowered(error: Exception) -> str:
+    text = str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
