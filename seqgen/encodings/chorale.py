@@ -41,9 +41,8 @@ class Chorale:
         sounding = [part for part in range(len(source.parts)) if len(source.part_notes(part))]
         drums = sum(source.parts[part].drums for part in sounding)
         if len(sounding) != self.parts or drums:
-            raise TokenError(
-                f"chorale wants {self.parts} pitched parts with notes, the piece has {len(sounding) - drums}"
-            )
+            has = f"{len(sounding) - drums}" + (f" and {drums} of drums" if drums else "")
+            raise TokenError(f"chorale wants {self.parts} pitched parts with notes, the piece has {has}")
         tokens, losses = on_grid.control_tokens(source, self.grid)
         steps = int(on_grid.quantise(source.end_tick, source.ticks_per_quarter, self.grid))
         spelled = [self._spell(source, part, max(steps, 1), losses) for part in sounding]
@@ -62,7 +61,7 @@ class Chorale:
         on_grid.add_loss(losses, "notes moved to the grid", off)
         tokens = ["rest"] * max(steps, int(end.max()))
         # a later note wins the step it shares with an earlier one, which then ends there
-        on_grid.add_loss(losses, "notes shorter than a grid step lost", np.count_nonzero(onset[1:] == onset[:-1]))
+        on_grid.add_loss(losses, "notes shorter than a grid step lost", int(np.count_nonzero(onset[1:] == onset[:-1])))
         following = np.append(onset[1:], len(tokens))
         for pitch, first, last in zip(notes["pitch"], onset, np.minimum(end, following), strict=True):
             if first < last:
@@ -125,10 +124,8 @@ class ChoraleGrammar(MusicGrammar):
 
     def body_advance(self, clock: Clock, body: tuple[int, tuple[bool, ...]], id: int):
         part, sounding = body
-        if id == self._hold:
-            sounds = sounding[part]
-        else:
-            sounds = id != self._rest  # an unknown token is a pitch the vocabulary does not have
+        # an unknown token is a pitch the vocabulary does not have
+        sounds = sounding[part] if id == self._hold else id != self._rest
         if sounds != sounding[part]:
             sounding = (*sounding[:part], sounds, *sounding[part + 1 :])
         if part + 1 < self._parts:

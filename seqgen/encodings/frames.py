@@ -1,8 +1,8 @@
-"""`frames`: any polyphony on a grid. A frame is what sounds in one grid step, spelled from the highest pitch down, then its end.
+"""`frames`: any polyphony on a grid. A frame is what sounds in one grid step, from the highest pitch down, then its end.
 
 A pitch is `+60` where it is struck and `_60` where it goes on sounding; `|` ends the frame. Since pitches strictly
-descend and only a sounding pitch can go on, every frame has exactly one spelling, and the nats of a frame are the sum over
-its tokens. Parts are merged: a pitch that two parts share is one. A step of `--steps` is a frame.
+descend and only a sounding pitch can go on, every frame has exactly one spelling, and the nats of a frame are the sum
+over its tokens. Parts are merged: a pitch that two parts share is one. A step of `--steps` is a frame.
 """
 
 from collections import OrderedDict
@@ -40,7 +40,7 @@ class Frames:
         """Raises TokenError where there are no pitched notes."""
         tokens, losses = on_grid.control_tokens(source, self.grid)
         drums = np.array([part.drums for part in source.parts] or [False])[source.notes["part"]]
-        on_grid.add_loss(losses, "drum notes not kept", np.count_nonzero(drums))
+        on_grid.add_loss(losses, "drum notes not kept", int(np.count_nonzero(drums)))
         notes = source.notes[~drums]
         if not len(notes):
             raise TokenError("the piece has no pitched notes")
@@ -49,7 +49,7 @@ class Frames:
         sounding = np.zeros((int(end.max()), 128), np.uint8)  # 0 silent, 1 goes on, 2 struck
         merged = 0
         for pitch, first, last in zip(notes["pitch"], onset, end, strict=True):  # in order of onset
-            merged += sounding[first, pitch] > 0
+            merged += int(sounding[first, pitch] > 0)
             sounding[first:last, pitch] = np.maximum(sounding[first:last, pitch], 1)
             sounding[first, pitch] = 2
         on_grid.add_loss(losses, "notes joined with one of the same pitch", merged)

@@ -21,7 +21,7 @@ CONTROLS = 3  # key, meter, pickup
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # by pitch class
 _MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 _NAMES = {"major": _MAJOR, "minor": _MINOR}
-KEYS = tuple(f"key={name}-{mode}" for mode, names in _NAMES.items() for name in names) + ("key=?",)
+KEYS = (*(f"key={name}-{mode}" for mode, names in _NAMES.items() for name in names), "key=?")
 
 
 def check_grid(grid: int) -> int:

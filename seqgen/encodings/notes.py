@@ -1,4 +1,4 @@
-"""`notes`: one voice as note events. First what sounds, a pitch `60`, a chord `60.64.67` or `rest`, then how long: `=1/2`.
+"""`notes`: one voice as note events. What sounds, a pitch `60`, a chord `60.64.67` or `rest`, then how long: `=1/2`.
 
 Durations are in quarter notes, whole numbers of grid steps. With `joint` the two are one token, `60=1/2`, as in classic
 note-by-note models. A step of `--steps` is a note event.
@@ -71,12 +71,12 @@ class Notes:
         for index, start in enumerate(starts):
             here = onset == start
             last = int(end[here].max())
-            on_grid.add_loss(losses, "chord notes lengthened", np.count_nonzero(end[here] != last))
+            on_grid.add_loss(losses, "chord notes lengthened", int(np.count_nonzero(end[here] != last)))
             if index + 1 < len(starts) and last > starts[index + 1]:
                 last = int(starts[index + 1])
                 on_grid.add_loss(losses, "overlapping notes shortened", 1)
             pitches = sorted(set(notes["pitch"][here].tolist()))
-            on_grid.add_loss(losses, "doubled notes merged", np.count_nonzero(here) - len(pitches))
+            on_grid.add_loss(losses, "doubled notes merged", int(np.count_nonzero(here)) - len(pitches))
             if start > time:
                 tokens += self._event("rest", int(start) - time)
             tokens += self._event(".".join(map(str, pitches)), last - int(start))
@@ -142,7 +142,7 @@ class NotesGrammar(MusicGrammar):
         super().__init__(vocabulary, grid)
         self._advance = table.advance
         self._waits = ((table.kind == Kind.NOTE) | (table.kind == Kind.REST)) & (table.advance == 0)
-        sounds = np.flatnonzero((table.kind == Kind.NOTE) | (table.kind == Kind.REST))
+        sounds = np.flatnonzero((table.kind == Kind.NOTE) | (table.kind == Kind.REST)).tolist()
         self._lengths = self.mask(np.flatnonzero(table.kind == Kind.DURATION))
         self._sounds = (self.mask(sounds), self.mask([*sounds, END]))
 

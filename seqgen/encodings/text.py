@@ -41,7 +41,7 @@ class Chars:
 
 
 class FreeGrammar:
-    """Anything may follow anything; only an empty sequence is not legal. The state says whether there is a token yet."""
+    """Anything may follow anything, but no sequence is empty. The state says whether there is a token yet."""
 
     feature_sizes: tuple[int, ...] = ()
 

@@ -11,7 +11,7 @@ after Cho et al. (2014) in the `reset_after` form. What is prepared once, so tha
   serves both: `...` stands for the batch or for nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -197,3 +197,32 @@ class _GRU:
             np.multiply(a, self.update, out=a)
             np.add(a, candidate, out=a)  # a = update * a + (1 - update) * candidate
         return a
+
+
+def _stack(
+    architecture: Architecture, weights: Mapping[str, np.ndarray], prepare: Callable[[np.ndarray], np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Kernels, recurrent kernels and biases of all layers, each as a prepared copy."""
+    kernels, recurrent, biases = (
+        [prepare(np.asarray(weights[f"layers/{layer}/{name}"], np.float32)) for layer in range(architecture.layers)]
+        for name in ("kernel", "recurrent_kernel", "bias")
+    )
+    return kernels, recurrent, biases
+
+
+def _tables(kernel: np.ndarray, bias: np.ndarray, architecture: Architecture) -> list[np.ndarray]:
+    """The first kernel cut into one table of rows for the ids, bias added, and one for each feature."""
+    sizes = (architecture.n_values, *architecture.feature_sizes)
+    ids, *features = np.split(kernel, np.cumsum(sizes)[:-1])
+    return [ids + bias, *features]
+
+
+def _for_product(kernel: np.ndarray) -> np.ndarray:
+    """Column by column, the order in which BLAS is quickest to multiply it by a vector from the left."""
+    return np.array(kernel, np.float32, order="F")
+
+
+def _check(column: np.ndarray, size: int, what: str) -> None:
+    low, high = (column[0], column[0]) if len(column) == 1 else (column.min(), column.max())
+    if low < 0 or high >= size:
+        raise TokenError(f"{what} {low if low < 0 else high} is outside 0 to {size - 1}")
