@@ -13,12 +13,14 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+import safetensors.numpy
 from msgspec import Meta, Struct
 
 from seqgen import durable
@@ -78,7 +80,7 @@ class Architecture(Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Side(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """How one side's ids are spelled: `encodings.make(encoding, **options)` and the tokens in the order of their ids."""
+    """How one side's ids are spelled: `encodings.make(encoding, **options)` and the tokens in id order."""
 
     encoding: str
     options: dict[str, Any]
@@ -186,8 +188,6 @@ def save(path: Path_, header: Header, weights: Mapping[str, np.ndarray]) -> None
     Raises:
         ModelFileError: header or weights are not valid, a weight is not finite, or the file cannot be written.
     """
-    from safetensors.numpy import save as to_bytes  # 50 ms that reading a model need not pay
-
     try:
         text = msgspec.json.encode(header, order="deterministic")
         decoded = _decode_header(text)
@@ -196,7 +196,7 @@ def save(path: Path_, header: Header, weights: Mapping[str, np.ndarray]) -> None
         _check_finite(arrays)
         if len(text) > _JSON_LIMIT // 2:  # quoting inside the container's JSON may double it
             raise ModelFileError(f"its header takes {len(text):,} bytes, at most {_JSON_LIMIT // 2:,} fit")
-        data = to_bytes(arrays, metadata={_KEY: text.decode()})
+        data = safetensors.numpy.save(arrays, metadata={_KEY: text.decode()})
     except (ModelFileError, TypeError, ValueError, RecursionError, OverflowError) as error:
         raise ModelFileError(f"cannot save the model as {os.fspath(path)!r}: {error}") from error
     try:
@@ -215,11 +215,11 @@ def load(path: Path_) -> tuple[Header, dict[str, np.ndarray]]:
         contents = _read_contents(file, size)
         weights: dict[str, np.ndarray] = {}
         for name, shape in tensor_shapes(contents.header.architecture).items():
-            array = np.empty(shape, dtype="<f4")
+            data = np.empty(4 * prod(shape), np.uint8)
             file.seek(contents.offsets[name])
-            if file.readinto(memoryview(array).cast("B")) != array.nbytes:  # type: ignore[attr-defined]
+            if file.readinto(data.data) != len(data):
                 raise ModelFileError("it became shorter while it was read; try again")
-            weights[name] = array.astype(np.float32, copy=False)
+            weights[name] = data.view("<f4").reshape(shape).astype(np.float32, copy=False)
         _check_finite(weights)
     return contents.header, weights
 
@@ -245,17 +245,17 @@ def digest(path: Path_) -> str:
 
 
 @contextmanager
-def _opened(path: Path_) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: Path_) -> Iterator[tuple[BufferedReader, int]]:
     """The open file and its size; facts raised inside get the file's name."""
     name = os.fspath(path)
     try:
         mode = os.stat(path).st_mode  # before opening: a pipe would block
         if stat.S_ISDIR(mode):
             raise ModelFileError(
-                f"is a folder; name the file in it, for example {os.path.join(name, 'model.safetensors')!r}"
+                f"it is a folder; name the file in it, for example {os.path.join(name, 'model.safetensors')!r}"
             )
         if not stat.S_ISREG(mode):
-            raise ModelFileError("is not a regular file")
+            raise ModelFileError("it is no regular file; a model is a file of 'seqgen train'")
         with Path(path).open("rb") as file:
             yield file, os.fstat(file.fileno()).st_size
     except ModelFileError as error:
@@ -266,7 +266,7 @@ def _opened(path: Path_) -> Iterator[tuple[BinaryIO, int]]:
         raise ModelFileError(f"cannot read the model file {name!r}: {_reason(error)}") from error
 
 
-def _read_contents(file: BinaryIO, size: int) -> _Contents:
+def _read_contents(file: BufferedReader, size: int) -> _Contents:
     start = file.read(32)
     length = int.from_bytes(start[:8], "little")
     if size < 10 or not 2 <= length <= min(_JSON_LIMIT, size - 8):

@@ -54,6 +54,7 @@ class FreeGrammar:
         self._masks = (anything, ended)
         for mask in self._masks:
             mask.flags.writeable = False
+        self.has_glue = bool(glue)
         self._glue = frozenset(vocabulary.ids[token] for token in glue if token in vocabulary.ids)
 
     def start(self) -> int:

@@ -50,7 +50,7 @@ class RecurrentStepper:
         self.feature_sizes = architecture.feature_sizes
         self._width = architecture.layers * architecture.n_a
         self._cells = (_LSTM if architecture.cell == "lstm" else _GRU)(architecture, weights)
-        self._kernel = _for_product(weights["densor/kernel"])
+        self._kernel = np.array(weights["densor/kernel"], np.float32)
         self._bias = np.array(weights["densor/bias"], np.float32)
         self._logits = np.empty((0, self.n_values), np.float32)
 
@@ -94,9 +94,10 @@ class RecurrentStepper:
         if features is None and not self.feature_sizes:
             return [ids]
         wanted = (len(ids), len(self.feature_sizes))
-        if np.shape(features) != wanted:
-            raise ConfigError(f"features of shape {wanted} are needed, not {np.shape(features)}")
-        columns = list(np.asarray(features).T)
+        if features is None or features.shape != wanted:
+            came = "none" if features is None else f"{features.shape}"
+            raise ConfigError(f"the model needs features of shape {wanted}, not {came}")
+        columns = list(features.T)
         for index, (column, size) in enumerate(zip(columns, self.feature_sizes, strict=True)):
             _check(column, size, f"feature {index}")
         return [ids, *columns]
@@ -111,13 +112,13 @@ class _LSTM:
         self.n_a = n_a = architecture.n_a
         i, f, g, o = (np.arange(gate * n_a, (gate + 1) * n_a) for gate in range(4))  # Keras' order
         order = np.concatenate([i, f, o, g])
-        scale = np.repeat(np.float32([0.5, 0.5, 0.5, 1]), n_a)
+        scale = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), n_a)
         kernels, recurrent, biases = _stack(architecture, weights, lambda array: array[..., order] * scale)
         self.tables = _tables(kernels[0], biases[0], architecture)
         self.biases = biases  # (4 n_a,)
         # What a layer multiplies: [its input, its hidden state], and for the first its hidden state alone.
-        self.kernels = [_for_product(recurrent[0])]
-        self.kernels += [_for_product(np.concatenate(pair)) for pair in zip(kernels[1:], recurrent[1:], strict=True)]
+        pairs = zip(kernels[1:], recurrent[1:], strict=True)
+        self.kernels = [recurrent[0], *(np.concatenate(pair) for pair in pairs)]
 
     def allocate(self, batch: tuple[int, ...]) -> None:
         n_a = self.n_a
@@ -146,7 +147,7 @@ class _LSTM:
             np.add(c, self.g, out=c)  # c = f * c + i * g
             np.tanh(c, out=a)
             np.multiply(a, self.o, out=a)  # a = o * tanh(c)
-        return a
+        return a_all[..., -n_a:]
 
 
 class _GRU:
@@ -156,14 +157,13 @@ class _GRU:
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
         self.n_a = n_a = architecture.n_a
-        scale = np.repeat(np.float32([0.5, 0.5, 1]), n_a)
+        scale = np.repeat(np.array([0.5, 0.5, 1], np.float32), n_a)
         kernels, recurrent, biases = _stack(architecture, weights, lambda array: array * scale)
         # The recurrent bias stays apart for the candidate only, where the reset gate comes in between.
         self.biases = [bias[0] + np.where(np.arange(3 * n_a) < 2 * n_a, bias[1], 0) for bias in biases]
         self.candidate_biases = [bias[1, 2 * n_a :].copy() for bias in biases]
         self.tables = _tables(kernels[0], self.biases[0], architecture)
-        self.kernels = [_for_product(kernel) for kernel in kernels]
-        self.recurrent = [_for_product(kernel) for kernel in recurrent]
+        self.kernels, self.recurrent = kernels, recurrent
 
     def allocate(self, batch: tuple[int, ...]) -> None:
         n_a = self.n_a
@@ -176,14 +176,15 @@ class _GRU:
         (a_all,) = state  # (..., layers * n_a)
         inner, gates, candidate, n_a = self.inner, self.gates, self.candidate, self.n_a
         for layer, recurrent in enumerate(self.recurrent):
+            begin, end = layer * n_a, (layer + 1) * n_a
             if layer:
-                x = np.dot(a, self.kernels[layer], out=self.x)  # (..., 3 n_a)
+                x = np.dot(a_all[..., begin - n_a : begin], self.kernels[layer], out=self.x)  # (..., 3 n_a)
                 np.add(x, self.biases[layer], out=x)
             else:
                 x = self.tables[0][rows[0]]
                 for table, row in zip(self.tables[1:], rows[1:], strict=True):
                     x = np.add(x, table[row], out=self.x)
-            a = a_all[..., layer * n_a : (layer + 1) * n_a]
+            a = a_all[..., begin:end]
             np.dot(a, recurrent, out=inner)
             np.add(gates, x[..., : 2 * n_a], out=gates)
             np.tanh(gates, out=gates)
@@ -196,18 +197,19 @@ class _GRU:
             np.subtract(a, candidate, out=a)
             np.multiply(a, self.update, out=a)
             np.add(a, candidate, out=a)  # a = update * a + (1 - update) * candidate
-        return a
+        return a_all[..., -n_a:]
 
 
 def _stack(
     architecture: Architecture, weights: Mapping[str, np.ndarray], prepare: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Kernels, recurrent kernels and biases of all layers, each as a prepared copy."""
-    kernels, recurrent, biases = (
-        [prepare(np.asarray(weights[f"layers/{layer}/{name}"], np.float32)) for layer in range(architecture.layers)]
-        for name in ("kernel", "recurrent_kernel", "bias")
-    )
-    return kernels, recurrent, biases
+    """Kernels, recurrent kernels and biases of all layers, each a prepared copy with contiguous rows."""
+
+    def named(name: str) -> list[np.ndarray]:
+        arrays = [np.asarray(weights[f"layers/{layer}/{name}"], np.float32) for layer in range(architecture.layers)]
+        return [np.ascontiguousarray(prepare(array)) for array in arrays]
+
+    return named("kernel"), named("recurrent_kernel"), named("bias")
 
 
 def _tables(kernel: np.ndarray, bias: np.ndarray, architecture: Architecture) -> list[np.ndarray]:
@@ -215,11 +217,6 @@ def _tables(kernel: np.ndarray, bias: np.ndarray, architecture: Architecture) ->
     sizes = (architecture.n_values, *architecture.feature_sizes)
     ids, *features = np.split(kernel, np.cumsum(sizes)[:-1])
     return [ids + bias, *features]
-
-
-def _for_product(kernel: np.ndarray) -> np.ndarray:
-    """Column by column, the order in which BLAS is quickest to multiply it by a vector from the left."""
-    return np.array(kernel, np.float32, order="F")
 
 
 def _check(column: np.ndarray, size: int, what: str) -> None:

@@ -1,0 +1,190 @@
+"""A corpus as ids: encoded, split by family into what is trained on and what is held out, with a vocabulary.
+
+The vocabulary comes from the training side alone: what only the held-out side has is UNK there, and counted.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgen import encodings
+from seqgen.corpus.families import families, split
+from seqgen.corpus.load import Corpus, Document, Skipped
+from seqgen.encodings import Encoded, Encoding
+from seqgen.encodings.grid import CONTROLS
+from seqgen.errors import CorpusError, TokenError
+from seqgen.piece import Piece
+from seqgen.vocabulary import END, START, Vocabulary
+
+_FEW_TEXTS = 10  # below this number of texts, each is cut: its last part is held out
+_CONTROLS_KEPT = 1000
+
+
+class IdSequence(NamedTuple):
+    """One piece or text as ids `(n,)` uint16 or uint32: START, controls, body, END."""
+
+    name: str
+    ids: np.ndarray
+    characters: int = 0  # text only
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What training and evaluation read."""
+
+    encoding: Encoding[Any]
+    vocabulary: Vocabulary
+    train: tuple[IdSequence, ...]
+    held_out: tuple[IdSequence, ...]
+    skipped: tuple[Skipped, ...]  # documents the encoding cannot hold, with the reason
+    losses: dict[str, int]  # what the encoding did not carry, by reason
+    chosen: str  # why this encoding
+    statistics: dict[str, Any]  # what generation needs to know of the corpus
+
+
+def prepare(
+    corpus: Corpus,
+    *,
+    encoding: str | None = None,
+    options: dict[str, Any] | None = None,
+    held_out: Corpus | None = None,
+    fraction: float = 0.1,
+    seed: int = 0,
+) -> Dataset:
+    """Encode and split a corpus.
+
+    encoding, options: what to use instead of what the corpus states; chosen from the pieces where neither says.
+    held_out: a corpus of its own to hold out; then nothing of `corpus` is.
+    fraction: how much of `corpus` to hold out otherwise, by whole families; texts fewer than ten are cut instead.
+
+    Raises:
+        CorpusError: the encoding is for the other kind of source, or no document fits it.
+    """
+    name, settings, chosen = _encoding_of(corpus, encoding)
+    codec = encodings.make(name, **{**settings, **(options or {})})
+    if codec.unit != corpus.unit:
+        raise CorpusError(f"the encoding {name} is for {codec.unit}, but {corpus.title!r} is {corpus.unit}")
+    if held_out is not None and held_out.unit != corpus.unit:
+        raise CorpusError(f"{corpus.title!r} is {corpus.unit}, but what is to be held out is {held_out.unit}")
+    encoded, skipped, losses = _encode_all(codec, corpus.documents)
+    if not encoded:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        raise CorpusError(f"no piece of {corpus.title!r} fits the encoding {name}: {reasons}")
+    if held_out is not None:
+        outside, more_skipped, _ = _encode_all(codec, held_out.documents)
+        skipped = [*skipped, *more_skipped]
+        inside = encoded
+    else:
+        inside, outside = _split(codec, encoded, fraction, seed)
+    vocabulary = codec.vocabulary([sequence for _, sequence in inside])
+    return Dataset(
+        encoding=codec,
+        vocabulary=vocabulary,
+        train=to_sequences(vocabulary, inside),
+        held_out=to_sequences(vocabulary, outside),
+        skipped=tuple(skipped),
+        losses=losses,
+        chosen=chosen,
+        statistics=_statistics(codec, inside),
+    )
+
+
+def encode_with(
+    codec: Encoding[Any], vocabulary: Vocabulary, corpus: Corpus
+) -> tuple[tuple[IdSequence, ...], list[Skipped]]:
+    """All documents of a corpus as ids of an existing vocabulary, and those the encoding cannot hold."""
+    if codec.unit != corpus.unit:
+        raise CorpusError(f"the model is for {codec.unit}, but {corpus.title!r} is {corpus.unit}")
+    encoded, skipped, _ = _encode_all(codec, corpus.documents)
+    if not encoded:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        raise CorpusError(f"no piece of {corpus.title!r} fits the encoding {codec.name}: {reasons}")
+    return to_sequences(vocabulary, encoded), skipped
+
+
+_Pair = tuple[Document, Encoded]
+
+
+def _encoding_of(corpus: Corpus, wanted: str | None) -> tuple[str, dict[str, Any], str]:
+    if wanted is not None and wanted != corpus.encoding:
+        return wanted, {}, "as asked for"
+    if corpus.encoding is not None:
+        return corpus.encoding, dict(corpus.options), "as the corpus states"
+    if corpus.unit == "text":
+        return "chars", {}, "text"
+    return encodings.choose(document.content for document in corpus.documents if isinstance(document.content, Piece))
+
+
+def _encode_all(
+    codec: Encoding[Any], documents: Sequence[Document]
+) -> tuple[list[_Pair], list[Skipped], dict[str, int]]:
+    encoded: list[_Pair] = []
+    skipped: list[Skipped] = []
+    losses: Counter[str] = Counter()
+    for document in documents:
+        try:
+            sequences = codec.encode(document.content)
+        except TokenError as error:
+            skipped.append(Skipped(document.name, str(error)))
+            continue
+        encoded += [(document, sequence) for sequence in sequences]
+        for sequence in sequences:
+            losses.update(sequence.losses)
+    return encoded, skipped, dict(losses)
+
+
+def _split(codec: Encoding[Any], encoded: list[_Pair], fraction: float, seed: int) -> tuple[list[_Pair], list[_Pair]]:
+    if fraction <= 0:
+        return encoded, []
+    documents = list({id(document): document for document, _ in encoded}.values())
+    if codec.unit == "text" and len(documents) < _FEW_TEXTS:
+        cuts = [_cut(document, fraction) for document in documents]
+        inside, outside = [front for front, _ in cuts], [back for _, back in cuts if back is not None]
+        return _encode_all(codec, inside)[0], _encode_all(codec, outside)[0]
+    _, chosen = split(documents, families(documents), fraction, seed)
+    outside_ids = {id(documents[index]) for index in chosen}
+    inside = [pair for pair in encoded if id(pair[0]) not in outside_ids]
+    return inside, [pair for pair in encoded if id(pair[0]) in outside_ids]
+
+
+def _cut(document: Document, fraction: float) -> tuple[Document, Document | None]:
+    """A text without its last part, and that part, cut after a line end where one is near."""
+    text = document.content
+    assert isinstance(text, str)  # the unit says so
+    place = round(len(text) * (1 - fraction))
+    line_end = text.rfind("\n", 0, place) + 1
+    place = line_end if line_end > place - len(text) * fraction / 4 else place
+    if not 0 < place < len(text):
+        return document, None
+    front = Document(document.name, text[:place], document.digest)
+    return front, Document(f"{document.name} (last part)", text[place:], document.digest)
+
+
+def to_sequences(vocabulary: Vocabulary, encoded: Sequence[_Pair]) -> tuple[IdSequence, ...]:
+    """Ids with START and END."""
+    smallest = np.uint16 if len(vocabulary) <= 1 << 16 else np.uint32
+    sequences = []
+    for document, sequence in encoded:
+        ids = np.empty(len(sequence.tokens) + 2, smallest)
+        ids[0], ids[-1] = START, END
+        ids[1:-1] = vocabulary.to_ids(sequence.tokens)
+        name = f"{document.name} ({sequence.part})" if sequence.part else document.name
+        characters = len(document.content) if isinstance(document.content, str) else 0
+        sequences.append(IdSequence(name, ids, characters))
+    return tuple(sequences)
+
+
+def _statistics(codec: Encoding[Any], encoded: Sequence[_Pair]) -> dict[str, Any]:
+    """How pieces begin (their controls, as often as they occur), how long they are, how fast."""
+    lengths = [len(sequence.tokens) for _, sequence in encoded]
+    statistics: dict[str, Any] = {"pieces": len(encoded), "tokens": sum(lengths)}
+    if codec.unit == "music":
+        begins = Counter(" ".join(sequence.tokens[:CONTROLS]) for _, sequence in encoded)
+        statistics["controls"] = dict(begins.most_common(_CONTROLS_KEPT))
+        tempi = sorted(document.content.tempi[0].bpm for document, _ in encoded if document.content.tempi)
+        if tempi:
+            statistics["tempo_bpm"] = tempi[len(tempi) // 2]
+    return statistics
