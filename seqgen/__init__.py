@@ -1,3 +1,15 @@
-"""seqgen: learn a style from a folder of scores or text, play it back in an instant, know how original it is."""
+"""seqgen: learn a style from a folder of scores or text, play it back in an instant, know how original it is.
+
+    files --read--> Piece | str --encode--> tokens --to_ids--> ids --batch--> training model --fit--> model file
+    model file --load--> stepper (numpy) --sample--> ids --to_tokens, decode--> Piece | str --write--> MIDI, text, ...
+
+>>> import seqgen
+>>> model = seqgen.train("corpus/", minutes=2)  # doctest: +SKIP
+>>> seqgen.write(model.generate(bars=16), "out.mid")  # doctest: +SKIP
+"""
 
 __version__ = "0.1.0"
+
+from seqgen.api import Corpus, Model, Piece, load, load_corpus, read, train, write  # noqa: E402
+
+__all__ = ["Corpus", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]

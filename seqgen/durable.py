@@ -5,6 +5,7 @@ one complete version. Temporaries of dead processes are removed on the next writ
 """
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +19,16 @@ _SUFFIX = ".seqgen-tmp"
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A binary file to write into; `path` becomes it when the block ends without an exception.
 
+    A link is followed: the file it names is replaced. What is no file, a device or a pipe, is written directly.
+
     Raises:
         OSError: the folder does not exist, is not writable, or the disk is full. The old file is untouched.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        with open(target, "wb") as file:
+            yield file
+        return
     _remove_stale(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}{_SUFFIX}")
     try:
@@ -53,14 +60,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remove_stale(target: Path) -> None:
-    prefix = f".{target.name}."
+    ours = re.compile(rf"\.{re.escape(target.name)}\.([0-9]+)\.[0-9a-f]{{8}}{re.escape(_SUFFIX)}")
     try:
-        entries = [entry.name for entry in os.scandir(target.parent) if entry.name.startswith(prefix)]
+        names = os.listdir(target.parent)
     except OSError:
         return  # opening the temporary will say what is wrong with the folder
-    for name in entries:
-        pid = name.removeprefix(prefix).split(".")[0]
-        if name.endswith(_SUFFIX) and pid.isdigit() and not _alive(int(pid)):
+    for name in names:
+        match = ours.fullmatch(name)
+        if match and not _alive(int(match[1])):
             (target.parent / name).unlink(missing_ok=True)
 
 
@@ -69,7 +76,7 @@ def _alive(pid: int) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # gone, or larger than any process id
         return False
     except OSError:
         return True

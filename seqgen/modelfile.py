@@ -194,9 +194,9 @@ def save(path: Path_, header: Header, weights: Mapping[str, np.ndarray]) -> None
         check_weights(decoded.architecture, weights)
         arrays = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in weights.items()}
         _check_finite(arrays)
-        if len(text) > _JSON_LIMIT // 2:  # quoting inside the container's JSON may double it
-            raise ModelFileError(f"its header takes {len(text):,} bytes, at most {_JSON_LIMIT // 2:,} fit")
         data = safetensors.numpy.save(arrays, metadata={_KEY: text.decode()})
+        if (length := int.from_bytes(data[:8], "little")) > _JSON_LIMIT:
+            raise ModelFileError(f"its header takes {length:,} bytes, at most {_JSON_LIMIT:,} fit")
     except (ModelFileError, TypeError, ValueError, RecursionError, OverflowError) as error:
         raise ModelFileError(f"cannot save the model as {os.fspath(path)!r}: {error}") from error
     try:

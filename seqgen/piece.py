@@ -4,8 +4,10 @@ Time is in ticks, `ticks_per_quarter` to the quarter note, counted from the star
 first bar: tick 0 is its first note, and `bar_lines()` says where the full bars begin.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ SCORE_TICKS = 10080  # 2^5 * 3^2 * 5 * 7: notated tuplets and 1/128 notes are wh
 NOTE = np.dtype(
     [("onset", "<i8"), ("duration", "<i8"), ("pitch", "u1"), ("velocity", "u1"), ("part", "<u2")]
 )  # onset and duration in ticks, pitch and velocity as in MIDI (0 to 127), part an index into Piece.parts
+_WIDE = np.dtype([(name, "<i8") for name in NOTE.names or ()])  # holds what is out of range, so that it can be said
 
 
 class Part(NamedTuple):
@@ -91,19 +94,20 @@ class Piece:
         Raises:
             ValueError: a value out of range, or a part that does not exist.
         """
-        rows = notes if isinstance(notes, np.ndarray) else list(notes)
-        array = np.array(rows, dtype=NOTE) if not isinstance(rows, np.ndarray) else rows.astype(NOTE)
+        wide = np.array(notes if isinstance(notes, np.ndarray) else list(notes), dtype=_WIDE)
         if ticks_per_quarter < 1:
             raise ValueError(f"ticks_per_quarter must be at least 1, not {ticks_per_quarter}")
-        if len(array) and (array["onset"].min() < 0 or array["pitch"].max() > 127 or array["velocity"].max() > 127):
-            raise ValueError("onsets must not be negative; pitch and velocity must be 0 to 127")
-        highest = int(array["part"].max()) if len(array) else -1
+        if any((wide[name] < 0).any() or (wide[name] > 127).any() for name in ("pitch", "velocity")):
+            raise ValueError("pitch and velocity must be 0 to 127")
+        if (wide["onset"] < 0).any() or (wide["part"] < 0).any():
+            raise ValueError("onsets and parts must not be negative")
+        highest = int(wide["part"].max()) if len(wide) else -1
         if parts is None:
             parts = [Part() for _ in range(highest + 1)]
         if highest >= len(parts):
             raise ValueError(f"a note names part {highest}, but there are {len(parts)} parts")
         losses = dict(rest.pop("losses", {}))
-        array, counted = _normalised(array)
+        array, counted = _normalised(wide.astype(NOTE))
         for reason, count in counted.items():
             losses[reason] = losses.get(reason, 0) + count
         return Piece(array, ticks_per_quarter, tuple(parts), losses=losses, **rest)
@@ -119,22 +123,22 @@ class Piece:
 
     def bar_lines(self) -> list[int]:
         """Ticks at which bars begin, up to the end of the piece: 0, then the end of the pickup, then by the meters."""
+        return [0, *takewhile(lambda tick: tick < self.end_tick, (tick for tick in self._bars() if tick))]
+
+    def _bars(self) -> Iterator[int]:
+        """Where full bars begin, without end: the last meter goes on after the piece. A new meter begins a new bar."""
         meters = list(self.meters) or [Meter(0, 4, 4)]
-        lines = [0]
-        tick = self.pickup_ticks
-        index = 0
-        while tick < self.end_tick:
-            if tick > lines[-1]:
-                lines.append(tick)
+        tick, index = self.pickup_ticks, 0
+        while True:
+            yield tick
             while index + 1 < len(meters) and meters[index + 1].tick <= tick:
                 index += 1
             bar = max(1, self.ticks_per_quarter * 4 * meters[index].numerator // meters[index].denominator)
             following = meters[index + 1].tick if index + 1 < len(meters) else tick + bar
             tick = min(tick + bar, max(following, tick + 1))
-        return lines
 
     def transposed(self, semitones: int) -> "Piece":
-        """The same piece `semitones` higher; drum parts stay. Key signatures move along.
+        """The same piece `semitones` higher; drum parts stay. Key signatures move along, chord symbols do not.
 
         Raises:
             ValueError: a note would leave 0 to 127.
@@ -145,7 +149,9 @@ class Piece:
         if len(moved) and (moved.min() < 0 or moved.max() > 127):
             raise ValueError(f"transposed by {semitones}, pitches {moved.min()} to {moved.max()} leave 0 to 127")
         notes["pitch"] = moved
-        keys = tuple(key._replace(fifths=(key.fifths + 7 * semitones + 5) % 12 - 5) for key in self.keys)
+        keys = self.keys
+        if semitones % 12:  # by octaves a key keeps its spelling
+            keys = tuple(key._replace(fifths=(key.fifths + 7 * semitones + 5) % 12 - 5) for key in keys)
         return replace(self, notes=notes, keys=keys)
 
     def __eq__(self, other: object) -> bool:
@@ -167,7 +173,7 @@ def _normalised(notes: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """Sorted notes in which no part strikes a pitch that still sounds, and what was changed."""
     counted: dict[str, int] = {}
 
-    def count(reason: str, number: int) -> None:
+    def count(reason: str, number: int | np.integer) -> None:
         if number:
             counted[reason] = int(number)
 
@@ -185,3 +191,36 @@ def _normalised(notes: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     count("overlapping notes shortened", np.count_nonzero(overlapping))
     notes["duration"][:-1] = np.minimum(notes["duration"][:-1], room)
     return notes[np.lexsort((notes["pitch"], notes["part"], notes["onset"]))], counted
+
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """Pieces of the same parts one after the other, the first full bar of each on the next bar line.
+
+    Raises:
+        ValueError: no piece, or pieces with other parts or another resolution.
+    """
+    first, *others = pieces
+    for other in others:
+        if other.parts != first.parts or other.ticks_per_quarter != first.ticks_per_quarter:
+            raise ValueError("only pieces of the same parts and resolution can be joined")
+        first = _followed(first, other)
+    return first
+
+
+def _followed(first: Piece, other: Piece) -> Piece:
+    earliest = first.end_tick + other.pickup_ticks
+    begin = next(tick for tick in first._bars() if tick >= earliest) - other.pickup_ticks
+    notes = other.notes.copy()
+    notes["onset"] += begin
+    rows = ("tempi", "meters", "keys", "chords", "markers")
+    moved = {name: tuple(row._replace(tick=row.tick + begin) for row in getattr(other, name)) for name in rows}
+    # a meter begins a bar, so the one of the first bar waits until the pickup is over; one that goes on is not repeated
+    meters = [row._replace(tick=max(row.tick, begin + other.pickup_ticks)) for row in moved["meters"]]
+    moved["meters"] = tuple(meters[1:] if first.meters and meters and first.meters[-1][1:] == meters[0][1:] else meters)
+    return replace(
+        first,
+        notes=np.concatenate([first.notes, notes]),
+        fermatas=(*first.fermatas, *(tick + begin for tick in other.fermatas)),
+        losses=dict(Counter(first.losses) + Counter(other.losses)),
+        **{name: (*getattr(first, name), *moved[name]) for name in rows},
+    )

@@ -88,7 +88,11 @@ def prepare(
         skipped=tuple(skipped),
         losses=losses,
         chosen=chosen,
-        statistics=_statistics(codec, inside),
+        statistics={
+            **_statistics(codec, inside, corpus.separator),
+            "held_out_fraction": 0.0 if held_out is not None else fraction,
+            "split_seed": seed,
+        },
     )
 
 
@@ -103,6 +107,21 @@ def encode_with(
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
         raise CorpusError(f"no piece of {corpus.title!r} fits the encoding {codec.name}: {reasons}")
     return to_sequences(vocabulary, encoded), skipped
+
+
+def held_out_of(
+    codec: Encoding[Any], vocabulary: Vocabulary, corpus: Corpus, fraction: float, seed: int
+) -> tuple[tuple[IdSequence, ...], list[Skipped]]:
+    """What `prepare` holds out of the same corpus with the same fraction and seed, as ids of an existing vocabulary.
+
+    Raises:
+        CorpusError: that is nothing.
+    """
+    encoded, skipped, _ = _encode_all(codec, corpus.documents)
+    outside = _split(codec, encoded, fraction, seed)[1]
+    if not outside:
+        raise CorpusError(f"the training of this model held out nothing of {corpus.title!r}")
+    return to_sequences(vocabulary, outside), skipped
 
 
 _Pair = tuple[Document, Encoded]
@@ -177,10 +196,12 @@ def to_sequences(vocabulary: Vocabulary, encoded: Sequence[_Pair]) -> tuple[IdSe
     return tuple(sequences)
 
 
-def _statistics(codec: Encoding[Any], encoded: Sequence[_Pair]) -> dict[str, Any]:
+def _statistics(codec: Encoding[Any], encoded: Sequence[_Pair], separator: str) -> dict[str, Any]:
     """How pieces begin (their controls, as often as they occur), how long they are, how fast."""
     lengths = [len(sequence.tokens) for _, sequence in encoded]
     statistics: dict[str, Any] = {"pieces": len(encoded), "tokens": sum(lengths)}
+    if separator:
+        statistics["separator"] = separator
     if codec.unit == "music":
         begins = Counter(" ".join(sequence.tokens[:CONTROLS]) for _, sequence in encoded)
         statistics["controls"] = dict(begins.most_common(_CONTROLS_KEPT))

@@ -51,8 +51,10 @@ def choose(pieces: Iterable[Piece]) -> tuple[str, dict[str, Any], str]:
     shapes = [_shape(piece) for piece in pieces]
     most = max(set(shapes), key=shapes.count, default=0)
     share = f"{shapes.count(most)} of {len(shapes)} pieces"
-    if 2 * shapes.count(most) < len(shapes) or most == 0:
-        return "frames", {}, f"{shapes.count(0)} of {len(shapes)} pieces have parts with chords, or many parts"
+    if most == 0:
+        return "frames", {}, f"{share} have parts with chords, or many parts"
+    if 2 * shapes.count(most) < len(shapes):
+        return "frames", {}, "the pieces differ in their number of parts"
     if most == 1:
         return "notes", {}, f"{share} have one voice"
     return "chorale", {"parts": most}, f"{share} have {most} parts of one note at a time"

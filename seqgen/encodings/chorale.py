@@ -5,6 +5,7 @@ part has its own token. A step of `--steps` is a grid step.
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -37,20 +38,24 @@ class Chorale:
         return {"grid": self.grid, "parts": self.parts}
 
     def encode(self, source: Piece) -> list[Encoded]:
-        """Raises TokenError where the parts do not fit: their number, or two notes at once in one of them."""
-        sounding = [part for part in range(len(source.parts)) if len(source.part_notes(part))]
-        drums = sum(source.parts[part].drums for part in sounding)
-        if len(sounding) != self.parts or drums:
-            has = f"{len(sounding) - drums}" + (f" and {drums} of drums" if drums else "")
-            raise TokenError(f"chorale wants {self.parts} pitched parts with notes, the piece has {has}")
+        """Parts without notes are left out, unless with them the number is right.
+
+        Raises TokenError where the parts do not fit: their number, or two notes at once in one of them.
+        """
+        pitched = [part for part in range(len(source.parts)) if not source.parts[part].drums]
+        sounding = [part for part in pitched if len(source.part_notes(part))]
+        voices = pitched if len(pitched) == self.parts else sounding
+        if len(voices) != self.parts or not sounding:
+            raise TokenError(f"chorale wants {self.parts} pitched parts with notes, the piece has {len(sounding)}")
         tokens, losses = on_grid.control_tokens(source, self.grid)
-        steps = int(on_grid.quantise(source.end_tick, source.ticks_per_quarter, self.grid))
-        spelled = [self._spell(source, part, max(steps, 1), losses) for part in sounding]
+        on_grid.add_loss(losses, "drum notes not kept", int(np.count_nonzero(on_grid.drum_notes(source))))
+        spelled = [self._spell(source, part, losses) for part in voices]
         length = max(len(part) for part in spelled)
         rows = [part + ["rest"] * (length - len(part)) for part in spelled]
         return [Encoded(tokens + [token for step in zip(*rows, strict=True) for token in step], losses)]
 
-    def _spell(self, piece: Piece, part: int, steps: int, losses: dict[str, int]) -> list[str]:
+    def _spell(self, piece: Piece, part: int, losses: dict[str, int]) -> list[str]:
+        """The tokens of one part up to the end of its last note."""
         notes = piece.part_notes(part)
         overlapping = notes["onset"][1:] < (notes["onset"] + notes["duration"])[:-1]
         if overlapping.any():
@@ -59,7 +64,7 @@ class Chorale:
             raise TokenError(f"chorale holds one note a part at a time; {name} has two at quarter note {quarter:g}")
         onset, end, off = on_grid.quantised_spans(notes, piece.ticks_per_quarter, self.grid)
         on_grid.add_loss(losses, "notes moved to the grid", off)
-        tokens = ["rest"] * max(steps, int(end.max()))
+        tokens = ["rest"] * int(end.max(initial=0))
         # a later note wins the step it shares with an earlier one, which then ends there
         on_grid.add_loss(losses, "notes shorter than a grid step lost", int(np.count_nonzero(onset[1:] == onset[:-1])))
         following = np.append(onset[1:], len(tokens))
@@ -106,7 +111,10 @@ class Chorale:
 
 
 class ChoraleGrammar(MusicGrammar):
-    """The body of a state is (part whose token is next, whether each part sounds)."""
+    """The body of a state is (part whose token is next, whether each part sounds).
+
+    A piece ends where a note ends: silence at the end is not spelled.
+    """
 
     def __init__(self, vocabulary: Vocabulary, grid: int, parts: int) -> None:
         super().__init__(vocabulary, grid, body_feature_sizes=(parts,))
@@ -115,8 +123,7 @@ class ChoraleGrammar(MusicGrammar):
         pitches = [id for token, id in vocabulary.ids.items() if token.isdigit()]
         self._masks = {
             (sounds, may_end): self.mask([*pitches, self._rest, *[self._hold] * sounds, *[END] * may_end])
-            for sounds in (False, True)
-            for may_end in (False, True)
+            for sounds, may_end in product((False, True), repeat=2)
         }
 
     def body_start(self) -> tuple[int, tuple[bool, ...]]:
@@ -130,11 +137,11 @@ class ChoraleGrammar(MusicGrammar):
             sounding = (*sounding[:part], sounds, *sounding[part + 1 :])
         if part + 1 < self._parts:
             return clock, (part + 1, sounding)
-        return clock._replace(time=clock.time + 1), (0, sounding)
+        return Clock(clock.time + 1, clock.offset, clock.bar), (0, sounding)
 
     def body_legal(self, clock: Clock, body: tuple[int, tuple[bool, ...]]) -> np.ndarray:
         part, sounding = body
-        return self._masks[sounding[part], part == 0 and clock.time > 0]
+        return self._masks[sounding[part], part == 0 and True in sounding]
 
     def body_features(self, body: tuple[int, tuple[bool, ...]]) -> tuple[int, ...]:
         return (body[0],)

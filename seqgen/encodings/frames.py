@@ -1,4 +1,4 @@
-"""`frames`: any polyphony on a grid. A frame is what sounds in one grid step, from the highest pitch down, then its end.
+"""`frames`: any polyphony on a grid. A frame is what sounds in one grid step, highest pitch first, then its end.
 
 A pitch is `+60` where it is struck and `_60` where it goes on sounding; `|` ends the frame. Since pitches strictly
 descend and only a sounding pitch can go on, every frame has exactly one spelling, and the nats of a frame are the sum
@@ -20,6 +20,7 @@ from seqgen.piece import Part, Piece
 from seqgen.vocabulary import END, Vocabulary
 
 _FRAME_END = "|"
+_ABOVE = 128  # higher than every pitch
 _CACHED_MASKS = 20_000
 
 
@@ -39,7 +40,7 @@ class Frames:
     def encode(self, source: Piece) -> list[Encoded]:
         """Raises TokenError where there are no pitched notes."""
         tokens, losses = on_grid.control_tokens(source, self.grid)
-        drums = np.array([part.drums for part in source.parts] or [False])[source.notes["part"]]
+        drums = on_grid.drum_notes(source)
         on_grid.add_loss(losses, "drum notes not kept", int(np.count_nonzero(drums)))
         notes = source.notes[~drums]
         if not len(notes):
@@ -113,18 +114,18 @@ class Frames:
 
 
 class FramesGrammar(MusicGrammar):
-    """The body of a state is (pitches of this frame so far, from the highest; pitches of the frame before)."""
+    """The body of a state is (pitches of this frame so far, pitches of the frame before that may go on), highest first.
+
+    A piece ends where a note ends: frames without a pitch at the end are not spelled. An unknown token is a pitch that
+    the vocabulary does not have; it stands in the state as a copy of the one above, or 128.
+    """
 
     def __init__(self, vocabulary: Vocabulary, grid: int) -> None:
         super().__init__(vocabulary, grid)
         self._end = vocabulary.ids[_FRAME_END]
-        self._pitch = np.full(len(vocabulary), -1)
-        self._held = np.zeros(len(vocabulary), bool)
-        for token, id in vocabulary.ids.items():
-            if token[0] in "+_" and token[1:].isdigit():
-                self._pitch[id] = int(token[1:])
-                self._held[id] = token[0] == "_"
-        self._struck = (self._pitch >= 0) & ~self._held
+        self._pitch = {id: int(token[1:]) for token, id in vocabulary.ids.items() if token[0] in "+_"}
+        self._struck = {pitch: id for id, pitch in self._pitch.items() if vocabulary.tokens[id][0] == "+"}
+        self._held = {pitch: id for id, pitch in self._pitch.items() if vocabulary.tokens[id][0] == "_"}
         self._masks: OrderedDict[Any, np.ndarray] = OrderedDict()
 
     def body_start(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -133,22 +134,20 @@ class FramesGrammar(MusicGrammar):
     def body_advance(self, clock: Clock, body: tuple[tuple[int, ...], tuple[int, ...]], id: int):
         here, before = body
         if id == self._end:
-            return clock._replace(time=clock.time + 1), ((), here)
-        pitch = int(self._pitch[id])
-        return (clock, body) if pitch < 0 else (clock, ((*here, pitch), before))
+            return Clock(clock.time + 1, clock.offset, clock.bar), ((), here)
+        pitch = self._pitch.get(id, here[-1] if here else _ABOVE)
+        return clock, ((*here, pitch), tuple([other for other in before if other < pitch]))
 
     def body_legal(self, clock: Clock, body: tuple[tuple[int, ...], tuple[int, ...]]) -> np.ndarray:
         here, before = body
-        lowest = here[-1] if here else 128
-        may_end = not here and clock.time > 0
-        key = (lowest, tuple(pitch for pitch in before if pitch < lowest), may_end)
+        lowest = here[-1] if here else _ABOVE
+        may_end = not here and bool(before)
+        key = (lowest, before, may_end)
         mask = self._masks.get(key)
         if mask is None:
-            mask = (self._struck & (self._pitch < lowest)) | (self._held & np.isin(self._pitch, key[1]))
-            mask[self._end] = True
-            mask[END] = may_end
-            mask.flags.writeable = False
-            self._masks[key] = mask
+            struck = [id for pitch, id in self._struck.items() if pitch < lowest]
+            held = [self._held[pitch] for pitch in before if pitch in self._held]
+            mask = self._masks[key] = self.mask([*struck, *held, self._end, *[END] * may_end])
             if len(self._masks) > _CACHED_MASKS:
                 self._masks.popitem(last=False)
         return mask

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgen.encodings.base import Encoded, Kind, Table
-from seqgen.errors import ConfigError
+from seqgen.errors import ConfigError, TokenError
 from seqgen.piece import Key, Meter, Piece
 from seqgen.vocabulary import SPECIALS, UNK, Vocabulary
 
 TRANSPOSITIONS = range(-6, 6)  # semitones; every key once
-CONTROLS = 3  # key, meter, pickup
+CONTROL_NAMES = ("key", "meter", "pickup")
+CONTROLS = len(CONTROL_NAMES)
+LONGEST = 1_000_000  # grid steps; more, days of music, come from damaged files and would fill the memory
 
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # by pitch class
 _MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
@@ -37,12 +39,23 @@ def quantise(ticks: np.ndarray | int, ticks_per_quarter: int, grid: int) -> Any:
 
 
 def quantised_spans(notes: np.ndarray, ticks_per_quarter: int, grid: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Onsets and ends of notes in grid steps, each at least one step long, and how many notes were off the grid."""
+    """Onsets and ends of notes in grid steps, each at least one step long, and how many notes were off the grid.
+
+    Raises:
+        TokenError: the notes reach further than `LONGEST` steps.
+    """
     ends = notes["onset"] + notes["duration"]
     onset = quantise(notes["onset"], ticks_per_quarter, grid)
     end = np.maximum(quantise(ends, ticks_per_quarter, grid), onset + 1)
+    if len(end) and end.max() > LONGEST:
+        raise TokenError(f"the piece is {end.max()} grid steps long; at most {LONGEST} can be encoded")
     off = (onset * ticks_per_quarter != notes["onset"] * grid) | (end * ticks_per_quarter != ends * grid)
     return onset, end, int(np.count_nonzero(off))
+
+
+def drum_notes(piece: Piece) -> np.ndarray:
+    """`(n,)` bool: which notes belong to a drum part."""
+    return np.array([part.drums for part in piece.parts] or [False])[piece.notes["part"]]
 
 
 def add_loss(losses: dict[str, int], reason: str, count: int) -> None:
@@ -61,7 +74,9 @@ def control_tokens(piece: Piece, grid: int) -> tuple[list[str], dict[str, int]]:
     add_loss(losses, "meter changes not kept", len({meter[1:] for meter in piece.meters}) - 1 if piece.meters else 0)
     meter = piece.meters[0] if piece.meters else None
     bar = bar_steps(meter.numerator, meter.denominator, grid) if meter else None
+    add_loss(losses, "meters that do not fit the grid not kept", meter is not None and bar is None)
     pickup = int(quantise(piece.pickup_ticks, piece.ticks_per_quarter, grid))
+    add_loss(losses, "pickups moved to the grid", pickup * piece.ticks_per_quarter != piece.pickup_ticks * grid)
     if pickup >= (bar or 4 * grid):
         add_loss(losses, "pickups longer than a bar not kept", 1)
         pickup = 0
@@ -70,35 +85,44 @@ def control_tokens(piece: Piece, grid: int) -> tuple[list[str], dict[str, int]]:
 
 
 def control_fields(tokens: Sequence[str], grid: int, ticks_per_step: int) -> tuple[dict[str, Any], list[str]]:
-    """The inverse: arguments for Piece.build, and the tokens after the controls."""
+    """The inverse: arguments for Piece.build, and the tokens after the controls.
+
+    Raises:
+        TokenError: another token stands in the place of a control.
+    """
     fields: dict[str, Any] = {}
-    body = list(tokens)
-    while body and "=" in body[0]:
-        name, _, value = body[0].partition("=")
-        if name == "key" and value != "?":
+    bar = 4 * grid
+    for name, token in zip(CONTROL_NAMES, tokens, strict=False):
+        if token == SPECIALS[UNK]:
+            continue
+        if not token.startswith(f"{name}="):
+            raise TokenError(f"the {name} token belongs here, not {token!r}")
+        value = token.partition("=")[2]
+        if value == "?":
+            continue
+        if name == "key":
             tonic, _, mode = value.partition("-")
             fields["keys"] = (Key(0, _fifths(_NAMES[mode].index(tonic), mode), mode),)
-        elif name == "meter" and value != "?":
-            numerator, denominator = value.split("/")
-            fields["meters"] = (Meter(0, int(numerator), int(denominator)),)
-        elif name == "pickup":
+        elif name == "meter":
+            numerator, denominator = map(int, value.split("/"))
+            fields["meters"] = (Meter(0, numerator, denominator),)
+            bar = bar_steps(numerator, denominator, grid) or bar
+        elif int(value) < bar:
             fields["pickup_ticks"] = int(value) * ticks_per_step
-        elif name not in ("key", "meter"):
-            break
-        body.pop(0)
-    return fields, body
+    return fields, list(tokens[CONTROLS:])
 
 
 def _key_token(piece: Piece) -> str:
     """The first key signature. A mode it leaves open is read off the last bass note, as a musician would."""
-    if not piece.keys or not len(piece.notes):
+    notes = piece.notes[~drum_notes(piece)]
+    if not piece.keys or not len(notes):
         return "key=?"
     key = piece.keys[0]
     major_tonic = key.fifths * 7 % 12
     mode = key.mode
     if mode not in _NAMES:
-        ends = piece.notes["onset"] + piece.notes["duration"]
-        bass = int(piece.notes["pitch"][ends == ends.max()].min())
+        ends = notes["onset"] + notes["duration"]
+        bass = int(notes["pitch"][ends == ends.max()].min())
         mode = "minor" if bass % 12 == (major_tonic + 9) % 12 else "major"
     return f"key={_NAMES[mode][major_tonic if mode == 'major' else (major_tonic + 9) % 12]}-{mode}"
 

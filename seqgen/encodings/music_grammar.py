@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgen.encodings.base import Clock
-from seqgen.encodings.grid import CONTROLS, bar_steps
+from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS, bar_steps
 from seqgen.errors import TokenError
 from seqgen.vocabulary import UNK, Vocabulary
 
@@ -34,8 +34,8 @@ class MusicGrammar:
         self._pickups: dict[int, int] = {}  # grid steps by pickup id
         ids: tuple[list[int], ...] = ([], [], [])
         for token, id in vocabulary.ids.items():
-            for place, name in enumerate(("key=", "meter=", "pickup=")):
-                if token.startswith(name):
+            for place, name in enumerate(CONTROL_NAMES):
+                if token.startswith(f"{name}="):
                     ids[place].append(id)
             if token.startswith("meter="):
                 numerator, _, denominator = token[6:].partition("/")
@@ -96,8 +96,7 @@ class MusicGrammar:
 
     def _read_control(self, read: int, clock: Clock, id: int) -> Clock:
         if id != UNK and not self._control_masks[read][id]:
-            wanted = ("key", "meter", "pickup")[read]
-            raise TokenError(f"the {wanted} token belongs here, not {self.vocabulary.tokens[id]!r}")
+            raise TokenError(f"the {CONTROL_NAMES[read]} token belongs here, not {self.vocabulary.tokens[id]!r}")
         if read == 1:
             return clock._replace(bar=self._bars.get(id, 4 * self.grid))
         pickup = self._pickups.get(id, 0) if read == 2 else 0

@@ -6,6 +6,7 @@ note-by-note models. A step of `--steps` is a note event.
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise, starmap
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class Notes:
         if self.part == AUTO:
             return [melody_part(piece)]
         named = [part for part in voices if piece.parts[part].name.casefold() == self.part.casefold()]
-        if not named and self.part.isdigit() and int(self.part) - 1 in voices:
+        if not named and self.part.isdecimal() and int(self.part) - 1 in voices:
             named = [int(self.part) - 1]
         if not named:
             names = ", ".join(piece.parts[part].name or str(part + 1) for part in voices)
@@ -67,19 +68,20 @@ class Notes:
         onset, end, off = on_grid.quantised_spans(notes, piece.ticks_per_quarter, self.grid)
         on_grid.add_loss(losses, "notes moved to the grid", off)
         time = 0
-        starts = np.unique(onset)
-        for index, start in enumerate(starts):
-            here = onset == start
+        starts, firsts = np.unique(onset, return_index=True)  # notes come in order of onset
+        bounds = [*firsts.tolist(), len(notes)]
+        following = [*starts.tolist()[1:], on_grid.LONGEST]
+        for start, here, next_start in zip(starts.tolist(), starmap(slice, pairwise(bounds)), following, strict=True):
             last = int(end[here].max())
             on_grid.add_loss(losses, "chord notes lengthened", int(np.count_nonzero(end[here] != last)))
-            if index + 1 < len(starts) and last > starts[index + 1]:
-                last = int(starts[index + 1])
+            if last > next_start:
+                last = next_start
                 on_grid.add_loss(losses, "overlapping notes shortened", 1)
             pitches = sorted(set(notes["pitch"][here].tolist()))
-            on_grid.add_loss(losses, "doubled notes merged", int(np.count_nonzero(here)) - len(pitches))
+            on_grid.add_loss(losses, "doubled notes merged", here.stop - here.start - len(pitches))
             if start > time:
-                tokens += self._event("rest", int(start) - time)
-            tokens += self._event(".".join(map(str, pitches)), last - int(start))
+                tokens += self._event("rest", start - time)
+            tokens += self._event(".".join(map(str, pitches)), last - start)
             time = last
         return Encoded(tokens, losses, piece.parts[part].name)
 
@@ -92,17 +94,17 @@ class Notes:
         losses: dict[str, int] = {}
         notes: list[tuple[int, int, int, int, int]] = []
         time, sounds = 0, ""
-        if body and "=" not in body[-1] and body[-1] != "<unk>":
-            on_grid.add_loss(losses, "unfinished steps closed", 1)
-            body = [*body, "=1"]
         for token in body:
             what, sign, length = token.partition("=")
-            sounds = what or sounds
-            if not sign:
+            if not sign and not sounds:
+                sounds = "" if self.joint else what  # an unknown joint token takes no time
                 continue
-            steps = int(Fraction(length) * self.grid)
-            notes += [(time, steps, pitch, 80, 0) for pitch in _pitches(sounds)]
+            steps = int(Fraction(length) * self.grid) if sign else 1  # an unknown duration is one step
+            notes += [(time, steps, pitch, 80, 0) for pitch in _pitches(sounds or what)]
             time, sounds = time + steps, ""
+        if sounds:
+            on_grid.add_loss(losses, "unfinished steps closed", 1)
+            notes += [(time, self.grid, pitch, 80, 0) for pitch in _pitches(sounds)]
         return Piece.build(notes, self.grid, [Part("Melody", 0)], losses=losses, **fields)
 
     def vocabulary(self, sequences: Sequence[Encoded]) -> Vocabulary:
@@ -112,7 +114,7 @@ class Notes:
         sounds = {token for token in body if token[0].isdigit()}
         range_ = on_grid.pitch_range(token.partition("=")[0] for token in sounds)
         moved = {_shift(token, semitones) for token in sounds for semitones in on_grid.TRANSPOSITIONS}
-        within = {token for token in moved if all(pitch in range_ for pitch in _pitches(token))}
+        within = {token for token in moved if token[0] != "-" and all(pitch in range_ for pitch in _pitches(token))}
         single = set() if self.joint else {str(pitch) for pitch in range_}
         rests = {token for token in body if token.startswith("rest")} | (set() if self.joint else {"rest"})
         return Vocabulary.of({*on_grid.control_vocabulary(sequences), *lengths, *within, *single, *rests})
@@ -135,30 +137,48 @@ class Notes:
         return on_grid.transpose_table(vocabulary, semitones, _shift)
 
 
+_BEGIN, _NOTE_WAITS, _REST_WAITS, _AFTER_NOTE, _AFTER_REST = range(5)  # waits: for a duration
+_DONE = {_NOTE_WAITS: _AFTER_NOTE, _REST_WAITS: _AFTER_REST}
+
+
 class NotesGrammar(MusicGrammar):
-    """The body of a state is whether a sound waits for its duration."""
+    """The body of a state is one of the five below.
+
+    Silence has one spelling: after a rest comes a note, neither a second rest nor the end.
+    """
 
     def __init__(self, vocabulary: Vocabulary, grid: int, table: Table) -> None:
         super().__init__(vocabulary, grid)
-        self._advance = table.advance
-        self._waits = ((table.kind == Kind.NOTE) | (table.kind == Kind.REST)) & (table.advance == 0)
-        sounds = np.flatnonzero((table.kind == Kind.NOTE) | (table.kind == Kind.REST)).tolist()
-        self._lengths = self.mask(np.flatnonzero(table.kind == Kind.DURATION))
-        self._sounds = (self.mask(sounds), self.mask([*sounds, END]))
+        self._advance = table.advance.tolist()
+        notes, rests, lengths = (
+            np.flatnonzero(table.kind == kind).tolist() for kind in (Kind.NOTE, Kind.REST, Kind.DURATION)
+        )
+        joint = not lengths
+        note, rest = (_AFTER_NOTE, _AFTER_REST) if joint else (_NOTE_WAITS, _REST_WAITS)
+        self._leads_to = {UNK: note, **dict.fromkeys(notes, note), **dict.fromkeys(rests, rest)}
+        waits = self.mask(lengths)
+        self._masks = {
+            _BEGIN: self.mask([*notes, *rests]),
+            _NOTE_WAITS: waits,
+            _REST_WAITS: waits,
+            _AFTER_NOTE: self.mask([*notes, *rests, END]),
+            _AFTER_REST: self.mask(notes),
+        }
 
-    def body_start(self) -> bool:
-        return False
+    def body_start(self) -> int:
+        return _BEGIN
 
-    def body_advance(self, clock: Clock, body: bool, id: int) -> tuple[Clock, bool]:
-        if id == UNK:  # takes the place of what was expected
-            return (clock._replace(time=clock.time + 1), False) if body else (clock, self._waits.any())
-        return clock._replace(time=clock.time + int(self._advance[id])), bool(self._waits[id])
+    def body_advance(self, clock: Clock, body: int, id: int) -> tuple[Clock, int]:
+        if body in _DONE:
+            steps = 1 if id == UNK else self._advance[id]  # an unknown duration is one step, as in decode
+            return Clock(clock.time + steps, clock.offset, clock.bar), _DONE[body]
+        return Clock(clock.time + self._advance[id], clock.offset, clock.bar), self._leads_to[id]
 
-    def body_legal(self, clock: Clock, body: bool) -> np.ndarray:
-        return self._lengths if body else self._sounds[clock.time > 0]
+    def body_legal(self, clock: Clock, body: int) -> np.ndarray:
+        return self._masks[body]
 
-    def body_at_step(self, body: bool) -> bool:
-        return not body
+    def body_at_step(self, body: int) -> bool:
+        return body not in _DONE
 
 
 def melody_part(piece: Piece) -> int:

@@ -84,7 +84,12 @@ class Bytes:
         return {}
 
     def encode(self, source: str) -> list[Encoded]:
-        return [Encoded([f"{byte:02x}" for byte in unicodedata.normalize("NFC", source).encode()], {})]
+        """Raises TokenError where a half of a surrogate pair stands alone, which has no UTF-8 form."""
+        try:
+            data = unicodedata.normalize("NFC", source).encode()
+        except UnicodeEncodeError as error:
+            raise TokenError(f"the text has no UTF-8 form: {error}") from error
+        return [Encoded([f"{byte:02x}" for byte in data], {})]
 
     def decode(self, tokens: Sequence[str]) -> str:
         try:

@@ -14,7 +14,7 @@ from seqgen.corpus.dataset import IdSequence
 from seqgen.corpus.walk import MaskTable, Walk, walk
 from seqgen.encodings import Encoding
 from seqgen.errors import ConfigError, SamplingError
-from seqgen.runtime.base import Stepper
+from seqgen.stepper import Stepper
 from seqgen.vocabulary import END, UNK, Vocabulary
 
 _BATCH = 64

@@ -61,7 +61,7 @@ _TIMES = frozenset({"tempi", "meters", "keys", "markers", "pickup_ticks", "title
 WRITERS = {
     "mid": Writer(("music",), midi.to_bytes, _TIMES),
     "musicxml": Writer(("music",), musicxml.to_bytes, _TIMES | {"chords", "fermatas"}),
-    "svg": Writer(("music",), pianoroll.to_bytes, _TIMES - {"keys"}),
+    "svg": Writer(("music",), pianoroll.to_bytes, _TIMES - {"tempi", "keys"} | {"chords"}),
     "txt": Writer(("text",), text.to_bytes),
     "jsonl": Writer(("music", "text"), events.jsonl_bytes),
     "npy": Writer(("music", "text", "ids"), events.npy_bytes),

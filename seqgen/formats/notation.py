@@ -9,7 +9,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from seqgen.errors import FormatError, MissingExtra
@@ -18,6 +18,7 @@ from seqgen.piece import SCORE_TICKS, Key, Meter, Part, Piece, Tempo, Text
 MAX_TEXT_BYTES = 20_000_000  # of a score as it lies on disk
 MAX_UNPACKED_BYTES = 50_000_000  # of a score inside an .mxl
 VELOCITY = 64  # where the score does not say
+PROVENANCE = "seqgen "  # how the marker begins that says what made a piece: in MusicXML its software
 
 # ending -> (music21's name of the format, ours)
 KINDS = {
@@ -53,6 +54,8 @@ def read_bytes(data: bytes, name: str) -> list[Piece]:
     text = _decoded(data)
     if kind == "musicxml":
         _check_xml(text, name)
+        # music21 takes such a rest for a bar of the full meter, in a pickup too, and shifts the rest of the part
+        text = re.sub(r"""(<rest\b[^>]*?)\smeasure\s*=\s*["']yes["']""", r"\1", text)
     tunes = _tunes(text) if kind == "abc" else [text]
     return [_piece(tune, kind, label, name, index if len(tunes) > 1 else 0) for index, tune in enumerate(tunes, start=1)]
 
@@ -118,7 +121,7 @@ def _piece(text: str, kind: str, label: str, name: str, tune: int) -> Piece:
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
-            piece = _from_score(converter.parseData(text, format=kind))
+            piece = _from_score(converter.parseData(text, format=kind), _programs(text) if kind == "musicxml" else {})
     except Exception as error:  # music21 lets every kind of exception out
         reason = (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
         place = f"tune {tune} of {name}" if tune else name
@@ -128,32 +131,46 @@ def _piece(text: str, kind: str, label: str, name: str, tune: int) -> Piece:
     return piece
 
 
-def _from_score(score: Any) -> Piece:
-    """A Piece of a music21 Score."""
+def _programs(text: str) -> dict[str, int]:
+    """MIDI program of every MusicXML part by its id. music21 keeps that only where it has a class for it."""
+    found = {}
+    for part in re.finditer(r"""<score-part\s[^>]*?id\s*=\s*["']([^"']*)["'](.*?)</score-part>""", text, re.DOTALL):
+        program = re.search(r"<midi-program>\s*(\d+)\s*<", part.group(2))
+        if program and 1 <= int(program.group(1)) <= 128:
+            found[part.group(1)] = int(program.group(1)) - 1
+    return found
+
+
+def _from_score(score: Any, programs: Mapping[str, int]) -> Piece:
+    """A Piece of a music21 Score; `programs` by the id of a part are better than music21's."""
     losses: dict[str, int] = {}
-    found = [_Part(part, index, losses) for index, part in enumerate(list(getattr(score, "parts", ())) or [score])]
+    found = [_Part(part, index, programs, losses) for index, part in enumerate(list(getattr(score, "parts", ())) or [score])]
     # meters and keys stand in every part; the first that has any speaks for all
     meters = next((part.meters for part in found if part.meters), {})
-    keys = next((part.keys for part in found if part.keys and not part.drums), {})
-    tempi, chords, markers = (
-        {tick: value for part in reversed(found) for tick, value in getattr(part, kind).items()}
-        for kind in ("tempi", "chords", "markers")
-    )
+    keys = next((part.keys for part in sorted(found, key=lambda part: part.drums) if part.keys), {})
+    tempi = {tick: bpm for part in reversed(found) for tick, bpm in part.tempi.items()}
+    chords = {tick: figure for part in reversed(found) for tick, figure in part.chords.items()}
     metadata = score.metadata
+    software = [Text(0, line) for line in (metadata.software if metadata else ()) if line.startswith(PROVENANCE)]
+    marks = dict.fromkeys(Text(*mark) for part in found for mark in part.markers)
     return Piece.build(
         [tuple(row) for part in found for row in part.rows],
         SCORE_TICKS,
-        [Part(part.name, part.program, part.drums) for part in found],
-        title=((metadata.title or metadata.movementName) if metadata else None) or "",
+        [Part(part.name or "", part.program, part.drums) for part in found],
+        title=_one_line((metadata.title or metadata.movementName) if metadata else None),
         tempi=tuple(Tempo(*item) for item in sorted(tempi.items())),
         meters=tuple(Meter(tick, *value) for tick, value in sorted(meters.items())),
         keys=tuple(Key(tick, *value) for tick, value in sorted(keys.items())),
         pickup_ticks=_pickup(found[0].bars, meters),
         fermatas=tuple(sorted({tick for part in found for tick in part.fermatas})),
         chords=tuple(Text(*item) for item in sorted(chords.items())),
-        markers=tuple(Text(*item) for item in sorted(markers.items())),
+        markers=(*software, *sorted(marks, key=lambda mark: mark.tick)),
         losses=losses,
     )
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 def _pickup(bars: list[int], meters: dict[int, tuple[int, int]]) -> int:
@@ -165,29 +182,34 @@ def _pickup(bars: list[int], meters: dict[int, tuple[int, int]]) -> int:
 class _Part:
     """What one part of a score says; filled in one walk over its elements in order of time."""
 
-    def __init__(self, part: Any, index: int, losses: dict[str, int]) -> None:
+    def __init__(self, part: Any, index: int, programs: Mapping[str, int], losses: dict[str, int]) -> None:
         self.index = index
+        self.programs = programs
         self.losses = losses
         self.rows: list[list[int]] = []  # onset, duration, pitch, velocity, part
         self.tied: dict[tuple[int, int], int] = {}  # (pitch, end) of a note whose tie is open -> its row
-        self.name = getattr(part, "partName", None) or ""
+        self.name: str | None = None
         self.program, self.drums, self.drum = 0, False, None
+        # music21 gives an instrument its usual transposition; it counts only where the score states one
+        self.written = getattr(part, "atSoundingPitch", None) is False
         self.shift = 0  # semitones from written to sounding pitch
         self.bars: list[int] = []
         self.meters: dict[int, tuple[int, int]] = {}
         self.keys: dict[int, tuple[int, str]] = {}
         self.tempi: dict[int, float] = {}
         self.chords: dict[int, str] = {}
-        self.markers: dict[int, str] = {}
+        self.markers: dict[tuple[int, str], None] = {}
         self.fermatas: list[int] = []
         self._walk(part, 0)
+        if self.name is None:  # no instrument; else music21 would answer with the instrument's name where there is none
+            self.name = _one_line(getattr(part, "partName", None))
 
     def _count(self, reason: str, number: int = 1) -> None:
         self.losses[reason] = self.losses.get(reason, 0) + number
 
     def _tick(self, quarters: Any) -> int:
         exact = quarters * SCORE_TICKS
-        if exact != int(exact):
+        if abs(exact - round(exact)) > 1e-3:  # fractions of music21 are floats where its sums are
             self._count("times rounded to 1/10080 of a quarter")
         return round(exact)
 
@@ -217,19 +239,20 @@ class _Part:
             elif isinstance(element, tempo.MetronomeMark):
                 bpm = element.getQuarterBPM()
                 if bpm:
-                    self.tempi[self._tick(offset)] = float(bpm)
+                    self.tempi[self._tick(offset)] = round(float(bpm), 6)
             elif isinstance(element, expressions.RehearsalMark):
-                self.markers[self._tick(offset)] = str(element.content)
+                self.markers[self._tick(offset), str(element.content)] = None
             elif isinstance(element, bar.Repeat) and self.index == 0:
                 self._count("repeat marks not expanded")
 
     def _take_instrument(self, instrument: Any) -> None:
         if not self.rows:
-            self.name = self.name or instrument.partName or instrument.instrumentName or ""
-            self.program = instrument.midiProgram or 0
+            self.name = self.name or _one_line(instrument.partName)
+            self.program = self.programs.get(instrument.partId, instrument.midiProgram or 0)
             self.drums = instrument.midiChannel == 9
             self.drum = getattr(instrument, "percMapPitch", None)
-        self.shift = instrument.transposition.chromatic.semitones if instrument.transposition else 0
+        if self.written and instrument.transposition:
+            self.shift = instrument.transposition.chromatic.semitones
 
     def _add_notes(self, element: Any, offset: Any, chord: type, unpitched: type) -> None:
         members = element.notes if isinstance(element, chord) else (element,)

@@ -69,9 +69,11 @@ class RecurrentStepper:
 
         Raises:
             TokenError: an id or a feature outside its range.
-            ConfigError: not as many features as the model was trained with.
+            ConfigError: a state of another batch size, or not as many features as the model was trained with.
         """
         batch = len(ids)
+        if len(state[0]) != batch:
+            raise ConfigError(f"{batch} ids came with the state of {len(state[0])} rows")
         if batch != len(self._logits):
             self._logits = np.empty((batch, self.n_values), np.float32)
             self._cells.allocate(() if batch == 1 else (batch,))

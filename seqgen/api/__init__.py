@@ -1,0 +1,9 @@
+"""The public Python interface: load, train, generate, read, write."""
+
+from seqgen.api.model import Model, load
+from seqgen.api.train import train
+from seqgen.corpus import Corpus, load_corpus
+from seqgen.formats import read, write
+from seqgen.piece import Piece
+
+__all__ = ["Corpus", "Model", "Piece", "load", "load_corpus", "read", "train", "write"]

@@ -1,0 +1,207 @@
+"""Model: a trained generator, loaded without TensorFlow; it joins the stepper and the samplers."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import seqgen
+from seqgen import encodings, modelfile, runtime
+from seqgen.corpus import Corpus, load_corpus
+from seqgen.corpus.dataset import encode_with
+from seqgen.errors import ConfigError, ModelFileError
+from seqgen.evaluate import Score, score
+from seqgen.modelfile import Header
+from seqgen.piece import Piece, Tempo, Text, joined
+from seqgen.sampling import Bars, Constraint, Strategy, sample, streams
+from seqgen.vocabulary import UNK, Vocabulary
+
+# Without a length a piece ends where the model ends it, at the latest after so many steps.
+_CEILINGS = {"chars": 1000, "bytes": 1000, "words": 200}
+_MUSIC_CEILING = 2000
+
+
+class Model:
+    """A trained model. Make one with `seqgen.load` or `seqgen.train`."""
+
+    def __init__(self, header: Header, weights: dict[str, np.ndarray], digest: str = "") -> None:
+        self.header, self.weights, self.digest = header, weights, digest
+        side = header.sides.target
+        try:
+            self.encoding = encodings.make(side.encoding, **side.options)
+        except ConfigError as error:
+            raise ModelFileError(f"the model's encoding cannot be used: {error}") from error
+        self.vocabulary = Vocabulary(side.vocabulary)
+        self.grammar = self.encoding.grammar(self.vocabulary)
+        if tuple(self.grammar.feature_sizes) != header.architecture.feature_sizes:
+            raise ModelFileError("the model's features are not those of its encoding; train it again")
+        self.stepper = runtime.stepper(header, weights)
+
+    @property
+    def unit(self) -> str:
+        """ "music" or "text"."""
+        return self.encoding.unit
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file; an existing one is replaced at once, never half."""
+        modelfile.save(path, self.header, self.weights)
+        self.digest = modelfile.digest(path)
+
+    def generate(
+        self,
+        steps: int | None = None,
+        *,
+        bars: int | None = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        prime: Piece | str | None = None,
+        seed: int | None = None,
+        fill: bool = False,
+        constraints: Sequence[Constraint] = (),
+    ) -> Any:
+        """One new Piece, or one new text.
+
+        steps: at most so many steps of the encoding (characters, words, note events, grid steps, frames), those of the
+        prime not counted; without it one whole piece. bars: end exactly after so many bars. temperature: 0 is greedy.
+        top_k, top_p: choose among the k most probable, or the most probable that hold the share p. prime: how it begins.
+        seed: the same seed gives the same result; None draws one. fill: where a piece ends early, begin another, until
+        there are `steps`.
+
+        Raises:
+            ConfigError: a value out of range. TokenError: a prime the encoding cannot hold.
+            SamplingError: the constraints leave nothing to choose.
+        """
+        given = {"bars": bars, "temperature": temperature, "top_k": top_k, "top_p": top_p, "prime": prime}
+        return self.generate_many(1, steps, seed=seed, fill=fill, constraints=constraints, **given)[0]
+
+    def generate_many(
+        self,
+        count: int,
+        steps: int | None = None,
+        *,
+        bars: int | None = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        prime: Piece | str | None = None,
+        seed: int | None = None,
+        fill: bool = False,
+        constraints: Sequence[Constraint] = (),
+    ) -> list[Any]:
+        """`count` variations in one batch, each with its own random stream; the rest as in `generate`."""
+        if count < 1:
+            raise ConfigError(f"the count must be at least 1, not {count}")
+        strategy = Strategy(temperature, top_k, top_p).checked()
+        seed = new_seed() if seed is None else seed
+        if not 0 <= seed < 1 << 64:
+            raise ConfigError(f"the seed must be 0 to 2^64 - 1, not {seed}")
+        ceiling = self._ceiling(steps, bars, fill)
+        limits = list(constraints)
+        if bars is not None:
+            limits.append(self._bars(bars))
+        for constraint in limits:
+            constraint.bind(self.grammar, self.encoding.table(self.vocabulary))
+        random = streams(seed, count)
+        begin = self.prime_tokens(prime) if prime is not None else None
+        segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
+        left = [ceiling] * count
+        rows = list(range(count))
+        while rows:
+            prefixes = [begin or self._controls(random[row]) for row in rows]
+            sampled = sample(
+                self.stepper,
+                self.grammar,
+                [self.vocabulary.to_ids(prefix).tolist() for prefix in prefixes],
+                [left[row] for row in rows],
+                strategy=strategy,
+                random=[random[row] for row in rows],
+                constraints=limits,
+            )
+            for row, prefix, new in zip(rows, prefixes, sampled, strict=True):
+                segments[row].append([*prefix, *self.vocabulary.to_tokens(new.ids)])
+                left[row] -= new.steps
+            rows = [row for row in rows if fill and left[row] > 0]
+            begin = None
+        return [self._finished(tokens, prime, seed, number) for number, tokens in enumerate(segments)]
+
+    def evaluate(self, *sources: str | os.PathLike[str] | Corpus, window: int | None = None) -> Score:
+        """How well the model predicts what it is given; see `seqgen.evaluate.score`."""
+        corpora = [source if isinstance(source, Corpus) else load_corpus(source) for source in sources]
+        sequences = [row for corpus in corpora for row in encode_with(self.encoding, self.vocabulary, corpus)[0]]
+        return score(self.stepper, self.encoding, self.vocabulary, sequences, window=window)
+
+    def prime_tokens(self, prime: Piece | str) -> list[str]:
+        """The tokens a prime becomes, the controls of music included.
+
+        Raises:
+            ConfigError: music for a model of text, or the reverse. TokenError: the encoding cannot hold it.
+        """
+        if isinstance(prime, str) != (self.unit == "text"):
+            came = "text" if isinstance(prime, str) else "music"
+            raise ConfigError(f"the model writes {self.unit}, so its prime must be {self.unit}, not {came}")
+        return self.encoding.encode(prime)[0].tokens
+
+    def unknown(self, prime: Piece | str) -> list[str]:
+        """The tokens of a prime that the model has never seen; it reads them as unknown."""
+        tokens = self.prime_tokens(prime)
+        ids = self.vocabulary.to_ids(tokens)
+        return [token for token, id in zip(tokens, ids, strict=True) if id == UNK]
+
+    def _ceiling(self, steps: int | None, bars: int | None, fill: bool) -> int:
+        if steps is not None and steps < 1:
+            raise ConfigError(f"the steps must be at least 1, not {steps}")
+        if fill and (steps is None or bars is not None):
+            raise ConfigError(
+                "fill needs a number of steps, and no number of bars: it goes on until the steps are there"
+            )
+        if steps is not None:
+            return steps
+        if bars is not None:
+            return bars * 8 * 96 + 96  # more than the steps of any bar; the constraint ends the piece
+        return _CEILINGS.get(self.encoding.name, _MUSIC_CEILING)
+
+    def _bars(self, bars: int) -> Bars:
+        if self.unit != "music":
+            raise ConfigError("bars are for music, and this model writes text; give steps instead")
+        return Bars(bars)
+
+    def _controls(self, random: np.random.Generator) -> list[str]:
+        """Control tokens drawn as often as they occur in the corpus; none for text."""
+        if self.unit != "music":
+            return []
+        begins: dict[str, int] = self.header.corpus.statistics.get("controls", {})
+        if not begins:
+            return ["key=?", "meter=?", "pickup=0"]
+        shares = np.cumsum(list(begins.values()))
+        return list(begins)[int(np.searchsorted(shares, random.random() * shares[-1], side="right"))].split(" ")
+
+    def _finished(self, segments: list[list[str]], prime: Piece | str | None, seed: int, number: int) -> Piece | str:
+        sources = [self.encoding.decode(tokens) for tokens in segments]
+        if self.unit == "text":
+            return str(self.header.corpus.statistics.get("separator", "\n\n")).join(sources)
+        piece = joined(sources)
+        bpm = self.header.corpus.statistics.get("tempo_bpm")
+        tempi = (Tempo(0, float(bpm)),) if bpm else ()
+        if isinstance(prime, Piece) and prime.tempi:
+            tempi = (Tempo(0, prime.tempi[0].bpm),)
+        source = f" model {self.digest}" if self.digest else ""
+        mark = Text(0, f"seqgen {seqgen.__version__} seed {seed}{f' number {number + 1}' if number else ''}{source}")
+        return replace(piece, tempi=tempi, markers=(mark, *piece.markers))
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model in a file that `seqgen train` wrote.
+
+    Raises:
+        ModelFileError: no such file, not a seqgen model, damaged, or written by a newer seqgen.
+    """
+    return Model(*modelfile.load(path), modelfile.digest(path))
+
+
+def new_seed() -> int:
+    """A seed short enough to be typed again."""
+    return secrets.randbelow(1 << 31)

@@ -1,0 +1,146 @@
+"""Training in one call: a corpus in, a Model out. TensorFlow is loaded here, when it is needed and not before."""
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import seqgen
+from seqgen import modelfile
+from seqgen.api.model import Model
+from seqgen.corpus import Corpus, load_corpus
+from seqgen.corpus.dataset import Dataset, prepare
+from seqgen.errors import CorpusError, MissingExtra
+from seqgen.evaluate import NgramStepper, Score, score
+from seqgen.modelfile import Architecture, Header, Side, Sides, Training
+
+if TYPE_CHECKING:
+    from seqgen.training import Report, Result, Settings
+
+_NAMES_KEPT = 2000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training run that has ended."""
+
+    model: Model
+    result: "Result"
+    dataset: Dataset
+
+
+def train(
+    *sources: str | os.PathLike[str] | Corpus,
+    encoding: str | None = None,
+    options: dict[str, Any] | None = None,
+    valid: str | os.PathLike[str] | Corpus | None = None,
+    valid_fraction: float = 0.1,
+    **settings: Any,
+) -> Model:
+    """Learn from files, folders or named corpora, as `seqgen train` does.
+
+    encoding, options: as in `encodings.make`; chosen from the sources where they are not given. valid: what to hold out,
+    else `valid_fraction` of the sources, by whole families. settings: those of `training.Settings`, for example
+    `minutes=2`, `n_a=256`, `seed=1`. Without a length training ends when the held-out loss stalls, at most after ten
+    minutes.
+
+    Raises:
+        CorpusError, ConfigError: nothing to learn from, or a setting out of range. MissingExtra: no TensorFlow.
+        TrainingError: the loss is not finite.
+    """
+    require_tensorflow()
+    from seqgen.training import make_settings
+
+    chosen = make_settings(**settings)
+    corpus = as_corpus(sources)
+    held_out = valid if isinstance(valid, Corpus) or valid is None else load_corpus(valid)
+    dataset = prepare(
+        corpus, encoding=encoding, options=options, held_out=held_out, fraction=valid_fraction, seed=chosen.seed
+    )
+    return train_on(corpus, dataset, chosen).model
+
+
+def train_on(
+    corpus: Corpus,
+    dataset: Dataset,
+    settings: "Settings",
+    *,
+    on_step: "Callable[[Report], None] | None" = None,
+    on_validation: "Callable[[Report, Model], None] | None" = None,
+) -> Trained:
+    """Train on a prepared dataset; the hooks are told how it goes. Ctrl-C ends it early with the best so far."""
+    require_tensorflow()
+    from seqgen.training import fit
+
+    def validated(report: "Report", architecture: Architecture, weights: dict) -> None:
+        if on_validation is not None:
+            header = _header(corpus, dataset, architecture, settings, report)
+            on_validation(report, Model(header, weights))
+
+    result = fit(dataset, settings, on_step=on_step, on_validation=validated)
+    header = _header(corpus, dataset, result.architecture, result.settings, result.report)
+    return Trained(Model(header, result.weights), result, dataset)
+
+
+def held_out_scores(model: Model, dataset: Dataset, order: int) -> tuple[Score, Score] | None:
+    """The model's score on the held-out side, and that of an n-gram baseline trained on the same; None without one."""
+    if not dataset.held_out:
+        return None
+    baseline = NgramStepper(order, len(dataset.vocabulary), dataset.train)
+    ours = score(model.stepper, dataset.encoding, dataset.vocabulary, dataset.held_out)
+    return ours, score(baseline, dataset.encoding, dataset.vocabulary, dataset.held_out)
+
+
+def as_corpus(sources: Sequence[str | os.PathLike[str] | Corpus]) -> Corpus:
+    """One corpus of paths and names, or the one that is given.
+
+    Raises:
+        CorpusError: nothing given, or a Corpus together with something else.
+    """
+    given = [source for source in sources if isinstance(source, Corpus)]
+    if not sources:
+        raise CorpusError("name something to learn from: a folder, files, or a corpus such as bach-chorales")
+    if given and len(sources) > 1:
+        raise CorpusError("give one Corpus, or any number of paths and names, not both")
+    return (
+        given[0] if given else load_corpus(*(os.fspath(source) for source in sources if not isinstance(source, Corpus)))
+    )
+
+
+def require_tensorflow() -> None:
+    """Whether training can run here, found out without loading TensorFlow.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
+        raise MissingExtra("Training", "train")
+
+
+def _header(
+    corpus: Corpus, dataset: Dataset, architecture: Architecture, settings: "Settings", report: "Report"
+) -> Header:
+    side = Side(
+        encoding=dataset.encoding.name, options=dataset.encoding.options, vocabulary=list(dataset.vocabulary.tokens)
+    )
+    return Header(
+        kind="generator",
+        architecture=architecture,
+        sides=Sides(target=side),
+        training=Training(
+            seed=settings.seed,
+            steps=report.steps,
+            epochs=round(report.epochs, 3),
+            seconds=round(report.seconds, 1),
+            valid_nats=report.best_nats,
+            settings=settings.as_dict(),
+        ),
+        corpus=modelfile.Corpus(
+            digest=corpus.digest,
+            names=[document.name for document in corpus.documents][:_NAMES_KEPT],
+            held_out=[sequence.name for sequence in dataset.held_out][:_NAMES_KEPT],
+            statistics=dataset.statistics,
+        ),
+        version=seqgen.__version__,
+    )

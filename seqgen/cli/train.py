@@ -1,0 +1,184 @@
+"""`seqgen train`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seqgen.cli import console
+
+_SAMPLE_STEPS = {"chars": 300, "bytes": 300, "words": 60}
+_SAMPLE_MUSIC_STEPS = 128
+
+
+@click.command("train")
+@click.argument("sources", nargs=-1, metavar="SOURCE...", required=True)
+@click.option("-o", "--output", default="model.safetensors", show_default=True, help="The model file to write.")
+@click.option(
+    "--as", "encoding", metavar="ENCODING", help="chars, words, bytes, notes, chorale or frames. [by the source]"
+)
+@click.option("--grid", type=int, help="Grid steps a quarter note; 4 are sixteenths, 12 hold triplets. [4]")
+@click.option("--part", help="notes: which voice: auto, all, a part's name or its number. [auto]")
+@click.option("--joint", is_flag=True, default=None, help="notes: pitch and duration as one token.")
+@click.option("--lower", is_flag=True, default=None, help="words: fold to lower case.")
+@click.option("--strip-accents", is_flag=True, default=None, help="words: drop accents.")
+@click.option("--min-count", type=int, help="words: rarer words are unknown. [1]")
+@click.option("--text-encoding", help="How text files are encoded, where it is not Unicode.")
+@click.option("--size", help="small, medium or large. [by the corpus]")
+@click.option("--cell", default="lstm", show_default=True, help="lstm or gru.")
+@click.option("--n-a", type=int, default=0, help="Units a layer. [by the size]")
+@click.option("--layers", type=int, default=0, help="Recurrent layers. [by the size]")
+@click.option("--dropout", type=float, help="Share of hidden units dropped in training. [by the size]")
+@click.option("--tx", type=int, default=0, help="Steps a training window. [by the corpus]")
+@click.option("--batch-size", type=int, default=0, help="Windows side by side. [by the corpus]")
+@click.option("--optimizer", default="adamw", show_default=True, help="adamw, adam, rmsprop or sgd.")
+@click.option("--lr", type=float, default=0.0, help="Peak learning rate. [by the optimizer]")
+@click.option("--minutes", type=float, help="Train for so long. [until it stalls, at most 10]")
+@click.option("--epochs", type=float, help="Train for so many passes over the corpus.")
+@click.option("--max-steps", type=int, help="Train for so many updates.")
+@click.option("--valid", metavar="SOURCE", help="Hold this out, instead of a part of the sources.")
+@click.option(
+    "--valid-fraction", type=click.FloatRange(0, 0.9), default=0.1, show_default=True, help="Hold out this share."
+)
+@click.option("--no-transpose", is_flag=True, help="Music: train in the original keys only.")
+@click.option("--no-samples", is_flag=True, help="Write no samples while training.")
+@click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), default=0, show_default=True)
+@click.option("--strict", is_flag=True, help="Exit with 3 if a file could not be used.")
+@click.pass_context
+def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: Any) -> None:
+    """Learn from SOURCE: folders, files, or corpora by name (bach-chorales, fiddle-tunes, verses).
+
+    Text and music are told apart by the files. Without a length, training ends when the loss on held-out pieces
+    stalls, at most after ten minutes. Beside the model, samples/ lets you hear it learn.
+    """
+    from seqgen.api.train import held_out_scores, require_tensorflow, train_on
+    from seqgen.corpus import load_corpus
+    from seqgen.corpus.dataset import prepare
+    from seqgen.errors import ConfigError
+
+    require_tensorflow()
+    target = Path(output)
+    if not target.parent.is_dir():
+        raise ConfigError(f"cannot write {output}: there is no folder {str(target.parent)!r}")
+    if target.is_dir():
+        raise ConfigError(
+            f"cannot write {output}: it is a folder; name a file, for example {target / 'model.safetensors'}"
+        )
+    settings = _settings(flags)
+    with console.reading() as progress:
+        corpus = load_corpus(*sources, text_encoding=flags["text_encoding"], progress=progress)
+        valid = load_corpus(flags["valid"], text_encoding=flags["text_encoding"]) if flags["valid"] else None
+    options = {name: flags[name] for name in ("grid", "part", "joint", "lower", "strip_accents", "min_count")}
+    dataset = prepare(
+        corpus,
+        encoding=flags["encoding"],
+        options={name: value for name, value in options.items() if value is not None},
+        held_out=valid,
+        fraction=flags["valid_fraction"],
+        seed=settings.seed,
+    )
+    failed = [skip for skip in corpus.skipped if skip.failed]
+    console.list_skipped([*failed, *dataset.skipped])
+    _describe(corpus, dataset)
+    display = _Display(target, samples=not flags["no_samples"], seed=settings.seed)
+    with display:
+        trained = train_on(corpus, dataset, settings, on_step=display.step, on_validation=display.validated)
+    trained.model.save(target)
+    report = trained.result.report
+    how = {"stalled": "the held-out loss has stalled", "interrupted": "interrupted"}.get(trained.result.stopped, "done")
+    console.say(f"{how} after {report.steps:,} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s")
+    if trained.result.stopped == "interrupted":
+        console.say(f"saved the best model so far as {target}")
+        ctx.exit(130)
+    order = 2 if corpus.unit == "music" else 3
+    scores = held_out_scores(trained.model, dataset, order)
+    if scores is not None:
+        name = {2: "bigram", 3: "trigram"}[order]
+        ours, baseline = scores
+        console.say(
+            f"held out: {ours.nats_per_token:.4f} nats a token; a {name} model of the same tokens:"
+            f" {baseline.nats_per_token:.4f} (lower is better)"
+        )
+    console.say(
+        f"saved {target}; next: seqgen generate{'' if output == 'model.safetensors' else f' -m {output}'} -o "
+        + ("out.mid" if corpus.unit == "music" else "out.txt")
+    )
+    if flags["strict"] and (failed or dataset.skipped):
+        ctx.exit(3)
+
+
+def _settings(flags: dict[str, Any]) -> Any:
+    from seqgen.training.settings import make_settings
+
+    names = ("size", "cell", "n_a", "layers", "dropout", "tx", "batch_size", "optimizer", "lr")
+    lengths = ("minutes", "epochs", "max_steps", "seed")
+    settings = make_settings(**{name: flags[name] for name in (*names, *lengths)}, transpose=not flags["no_transpose"])
+    settings.check()
+    return settings
+
+
+def _describe(corpus: Any, dataset: Any) -> None:
+    tokens = sum(len(sequence.ids) - 1 for sequence in dataset.train)
+    console.say(f"{corpus.title}: {len(corpus.documents):,} {'pieces' if corpus.unit == 'music' else 'texts'}")
+    console.say(
+        f"  encoding {dataset.encoding.name} ({dataset.chosen}), {len(dataset.vocabulary):,} values;"
+        f" {len(dataset.train):,} to train on ({tokens:,} tokens), {len(dataset.held_out):,} held out"
+    )
+    console.list_losses({**corpus.losses(), **dataset.losses})
+    if not dataset.held_out:
+        console.warn("nothing is held out, so nothing tells when the model begins to copy: give it more pieces")
+
+
+class _Display:
+    """The progress bar of training, and a sample beside the model at every validation."""
+
+    def __init__(self, target: Path, samples: bool, seed: int) -> None:
+        self._folder = target.parent / "samples" if samples else None
+        self._seed, self._number = seed, 0
+
+    def __enter__(self) -> "_Display":
+        from rich.progress import BarColumn, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
+        self._context = console.bar(columns)
+        self._bar = self._context.__enter__()
+        if self._bar is not None:
+            self._task = self._bar.add_task("Preparing (compiling the model)", total=1, figures="")
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._context.__exit__(*raised)
+
+    def step(self, report: Any) -> None:
+        if self._bar is None:
+            return
+        figures = f"loss {report.loss:.3f}"
+        if report.valid_nats is not None:
+            figures += f"  held out {report.valid_nats:.3f} (best {report.best_nats:.3f})"
+        figures += f"  {report.tokens_per_second:,.0f} tokens/s"
+        if report.progress > 0.01:
+            figures += f"  {report.seconds * (1 - report.progress) / report.progress:.0f} s left at most"
+        self._bar.update(self._task, description="Training", completed=report.progress, figures=figures)
+
+    def validated(self, report: Any, model: Any) -> None:
+        if self._bar is None:
+            console.say(
+                f"  step {report.steps:,}: loss {report.loss:.3f}, held out {report.valid_nats:.3f},"
+                f" {report.tokens_per_second:,.0f} tokens/s, {report.progress:.0%}"
+            )
+        if self._folder is None:
+            return
+        from seqgen import formats
+        from seqgen.errors import SamplingError
+
+        self._folder.mkdir(exist_ok=True)
+        self._number += 1
+        steps = _SAMPLE_STEPS.get(model.encoding.name, _SAMPLE_MUSIC_STEPS)
+        ending = "mid" if model.unit == "music" else "txt"
+        try:
+            sample = model.generate(steps, seed=self._seed)
+        except SamplingError:  # a model that has hardly learned may never finish a step
+            return
+        if model.unit == "music" and not len(sample.notes):
+            return
+        formats.write(sample, self._folder / f"sample-{self._number:03d}.{ending}")

@@ -1,0 +1,290 @@
+"""The training loop: windows in, updates of the weights, now and then a held-out score; the best weights are kept."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqgen.corpus.dataset import Dataset, IdSequence
+from seqgen.corpus.walk import MaskTable, walk
+from seqgen.encodings.grid import TRANSPOSITIONS
+from seqgen.errors import TrainingError
+from seqgen.evaluate import score
+from seqgen.modelfile import Architecture
+from seqgen.models import build, load_weights, weights_of
+from seqgen.models.unroll import unroll, zero_state
+from seqgen.runtime import RecurrentStepper
+from seqgen.training.lanes import Lanes, Window
+from seqgen.training.settings import Settings
+from seqgen.vocabulary import UNK
+
+Weights = dict[str, np.ndarray]
+
+_VALIDATION_TOKENS = 100_000  # at most this many are scored while training; the final score is of all
+_FIRST_VALIDATION, _VALIDATION_SECONDS = 10.0, 20.0
+_PATIENCE = 6  # validations without a better score, after which the loss has stalled
+_WARM_UP = 0.03  # share of the run
+_LAST_LR = 0.02  # share of the peak
+
+
+@dataclass
+class Report:
+    """Where training is."""
+
+    steps: int = 0
+    epochs: float = 0.0
+    loss: float = math.nan  # nats a token on the training side, a running mean
+    valid_nats: float | None = None  # the last held-out score, nats per token
+    best_nats: float | None = None
+    tokens_per_second: float = 0.0
+    seconds: float = 0.0
+    progress: float = 0.0  # 0 to 1
+
+
+@dataclass
+class Result:
+    """What training gives: the best weights, and how it went."""
+
+    architecture: Architecture
+    weights: Weights
+    report: Report
+    settings: Settings
+    stopped: str  # "length", "stalled" or "interrupted"
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def fit(
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    on_step: Callable[[Report], None] | None = None,
+    on_validation: Callable[[Report, Architecture, Weights], None] | None = None,
+) -> Result:
+    """Train a generator on `dataset.train`, selected on `dataset.held_out` if there is one.
+
+    Ctrl-C (KeyboardInterrupt) ends it early; the result then holds the best weights so far.
+
+    Raises:
+        TrainingError: the loss is not finite.
+        CorpusError, ConfigError: the corpus is shorter than a window, or a setting is out of range.
+    """
+    run = _Run(dataset, settings)
+    stopped = "length"
+    try:
+        for window in run.windows():
+            run.step(window)
+            if on_step is not None:
+                on_step(run.report)
+            if run.validation_is_due():
+                run.validate()
+                if on_validation is not None:
+                    on_validation(run.report, run.architecture, run.weights())
+                if run.stalled():
+                    stopped = "stalled"
+                    break
+        if run.steps_since_validation:
+            run.validate()
+    except KeyboardInterrupt:
+        stopped = "interrupted"
+    return Result(run.architecture, run.best_weights(), run.report, run.settings, stopped, run.history)
+
+
+class _Run:
+    """The moving parts of one training run."""
+
+    def __init__(self, dataset: Dataset, settings: Settings) -> None:
+        self.dataset = dataset
+        encoding, vocabulary = dataset.encoding, dataset.vocabulary
+        grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
+        table = MaskTable()
+        walks = [walk(grammar, kinds, sequence, table) for sequence in dataset.train]
+        self.settings = settings.resolved(sum(len(sequence.ids) - 1 for sequence in dataset.train))
+        self.lanes = Lanes(
+            [sequence.ids for sequence in dataset.train],
+            walks,
+            batch_size=self.settings.batch_size,
+            tx=self.settings.tx,
+            seed=self.settings.seed,
+            transpositions=_transpositions(dataset) if self.settings.transpose else None,
+        )
+        self.architecture = Architecture(
+            cell="gru" if self.settings.cell == "gru" else "lstm",
+            n_a=self.settings.n_a,
+            layers=self.settings.layers,
+            n_values=len(vocabulary),
+            feature_sizes=tuple(grammar.feature_sizes),
+        )
+        self.cells, self.densor = build(self.architecture, seed=self.settings.seed)
+        self.optimizer = _optimizer(self.settings)
+        self.variables = [cell_weight for cell in self.cells for cell_weight in cell.trainable_variables]
+        self.variables += self.densor.trainable_variables
+        self.optimizer.build(self.variables)
+        self.state = zero_state(self.cells, self.settings.batch_size)
+        self._update = tf.function(self._updated, jit_compile=True)
+        self.held_out = _at_most(dataset.held_out, _VALIDATION_TOKENS)
+        self.report = Report()
+        self.history: list[dict[str, Any]] = []
+        self.steps_since_validation = 0
+        self._best: Weights | None = None
+        self._worse = 0
+        self._begun: float | None = None  # when the first step, which compiles, had ended
+        self._last_validation = 0.0
+
+    def windows(self):
+        """Windows until the length of the run is reached."""
+        epoch = 0
+        while True:
+            for index, window in enumerate(self.lanes.epoch(epoch)):
+                if index == 0:
+                    self.state = zero_state(self.cells, self.settings.batch_size)
+                if self._progress() >= 1:
+                    return
+                yield window
+            epoch += 1
+
+    def step(self, window: Window) -> None:
+        report, settings = self.report, self.settings
+        seed = tf.constant([settings.seed, report.steps], tf.int32)
+        rate = tf.constant(settings.lr * _schedule(self._progress()), tf.float32)
+        loss, self.state = self._update(*map(tf.constant, window), self.state, seed, rate)
+        value = float(loss)
+        now = time.perf_counter()
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss is {value} at step {report.steps + 1}: lower the learning rate (now {settings.lr:g})"
+            )
+        report.steps += 1
+        report.epochs = report.steps / self.lanes.windows_per_epoch
+        if self._begun is None:
+            self._begun = self._last_validation = now
+        else:
+            report.seconds = now - self._begun
+            tokens = settings.tx * settings.batch_size
+            report.tokens_per_second = (report.steps - 1) * tokens / max(report.seconds, 1e-9)
+        keep = 0.98 if report.steps > 50 else 0.9
+        report.loss = value if math.isnan(report.loss) else keep * report.loss + (1 - keep) * value
+        report.progress = self._progress()
+        self.steps_since_validation += 1
+
+    def validation_is_due(self) -> bool:
+        pause = _VALIDATION_SECONDS if self.history else _FIRST_VALIDATION
+        return bool(self.held_out) and time.perf_counter() - self._last_validation >= pause
+
+    def validate(self) -> None:
+        """Score the held-out side with the stepper: the same number `evaluate` gives."""
+        begun = time.perf_counter()
+        self.steps_since_validation = 0
+        weights = self.weights()
+        if self.held_out:
+            stepper = RecurrentStepper(self.architecture, weights)
+            result = score(stepper, self.dataset.encoding, self.dataset.vocabulary, self.held_out)
+            self.report.valid_nats = result.nats_per_token
+        entry = {"step": self.report.steps, "epoch": round(self.report.epochs, 3), "loss": self.report.loss}
+        self.history.append({**entry, "valid_nats": self.report.valid_nats, "seconds": round(self.report.seconds, 1)})
+        value = self.report.valid_nats
+        if value is None or self.report.best_nats is None or value < self.report.best_nats:
+            self.report.best_nats, self._best, self._worse = value, weights, 0
+        else:
+            self._worse += 1
+        self._last_validation = time.perf_counter()
+        if self._begun is not None:
+            self._begun += self._last_validation - begun  # the clock of training stands still meanwhile
+
+    def stalled(self) -> bool:
+        return self._worse >= _PATIENCE
+
+    def weights(self) -> Weights:
+        return weights_of(self.cells, self.densor)
+
+    def best_weights(self) -> Weights:
+        return self.weights() if self._best is None else self._best
+
+    def _progress(self) -> float:
+        """How much of the run's length is done, 0 to 1."""
+        settings, report = self.settings, self.report
+        if settings.max_steps is not None:
+            return report.steps / settings.max_steps
+        if settings.epochs is not None:
+            return report.steps / math.ceil(settings.epochs * self.lanes.windows_per_epoch)
+        if self._begun is None or settings.minutes is None:
+            return 0.0
+        return (time.perf_counter() - self._begun) / (60 * settings.minutes)
+
+    def _updated(self, ids, features, targets, weights, keep, state, seed, rate):
+        settings = self.settings
+        masks = None
+        if settings.dropout:
+            shape = (settings.batch_size, settings.n_a)
+            masks = [
+                tf.cast(tf.random.stateless_uniform(shape, seed + [0, layer << 24]) >= settings.dropout, tf.float32)
+                / (1 - settings.dropout)
+                for layer in range(settings.layers)
+            ]
+        with tf.GradientTape() as tape:
+            logits, after = unroll(
+                self.cells, self.densor, ids, features, self.architecture.feature_sizes, keep, state, masks
+            )
+            nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+            loss = tf.reduce_sum(nats * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
+        gradients = tape.gradient(loss, [variable.value for variable in self.variables])
+        gradients, _ = tf.clip_by_global_norm(gradients, settings.clip)
+        self.optimizer.learning_rate.assign(rate)
+        self.optimizer.apply(gradients, self.variables)
+        return loss, after
+
+
+def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
+    if settings.optimizer == "adamw":
+        return keras.optimizers.AdamW(settings.lr, weight_decay=0.01, beta_2=0.99)
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(settings.lr, beta_2=0.99)
+    if settings.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(settings.lr)
+    return keras.optimizers.SGD(settings.lr, momentum=0.9)
+
+
+def _schedule(progress: float) -> float:
+    """The share of the peak learning rate: a linear warm-up, then a linear fall to the end of the run."""
+    if progress < _WARM_UP:
+        return max(progress / _WARM_UP, 0.02)
+    return 1 - (1 - _LAST_LR) * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))
+
+
+def _transpositions(dataset: Dataset) -> list[list[np.ndarray]] | None:
+    """For every training sequence the id tables of the keys in which no token of it leaves the vocabulary."""
+    tables = {}
+    for semitones in TRANSPOSITIONS:
+        table = dataset.encoding.transpose_ids(dataset.vocabulary, semitones)
+        if table is None:
+            return None
+        tables[semitones] = table.astype(dataset.train[0].ids.dtype)
+    allowed = []
+    for sequence in dataset.train:
+        used = np.unique(sequence.ids)
+        used = used[used != UNK]
+        allowed.append([table for table in tables.values() if (table[used] != UNK).all()])
+    return allowed
+
+
+def _at_most(sequences: tuple[IdSequence, ...], tokens: int) -> list[IdSequence]:
+    """Sequences from the front, as many as have about `tokens` ids, cutting the last one that is kept."""
+    kept: list[IdSequence] = []
+    left = tokens
+    for sequence in sequences:
+        if left < 2:
+            break
+        ids = sequence.ids[: left + 1]
+        characters = round(sequence.characters * (len(ids) - 1) / (len(sequence.ids) - 1))
+        kept.append(sequence._replace(ids=ids, characters=characters))
+        left -= len(ids) - 1
+    return kept
+
+
+def parameters(weights: Mapping[str, np.ndarray]) -> int:
+    """How many numbers are learned."""
+    return sum(array.size for array in weights.values())

@@ -1,0 +1,107 @@
+"""What training is told, and what it chooses by itself from the size of the corpus."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from seqgen.errors import ConfigError
+
+CELLS = ("lstm", "gru")
+OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
+SIZES = ("small", "medium", "large")
+DEFAULT_MINUTES = 10.0
+
+# n_a, layers and dropout by size. A small corpus is soon known by heart: the smaller it is, the more dropout helps.
+_SHAPES = {"small": (128, 1, 0.2), "medium": (256, 1, 0.3), "large": (512, 1, 0.3)}
+_MEDIUM_FROM, _LARGE_FROM = 30_000, 1_000_000  # tokens
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that shapes a training run. 0 or None means: choose for me.
+
+    minutes, epochs, max_steps: how long; at most one of them. None of them: until the held-out loss stalls, at most
+    ten minutes.
+    """
+
+    size: str | None = None
+    cell: str = "lstm"
+    n_a: int = 0  # units a layer
+    layers: int = 0
+    dropout: float | None = None  # of the hidden state, between layers and before densor
+    tx: int = 0  # steps a window: how far gradients reach
+    batch_size: int = 0
+    optimizer: str = "adamw"
+    lr: float = 0.0  # peak learning rate
+    clip: float = 1.0  # global norm of the gradient
+    minutes: float | None = None
+    epochs: float | None = None
+    max_steps: int | None = None
+    transpose: bool = True  # music: into other keys within the corpus' range, drawn for each piece and epoch
+    seed: int = 0
+
+    def resolved(self, tokens: int) -> "Settings":
+        """The same with every choice made, for a training side of so many tokens.
+
+        Raises:
+            ConfigError: a value out of range, or more than one length.
+        """
+        self.check()
+        size = self.size or ("large" if tokens >= _LARGE_FROM else "medium" if tokens >= _MEDIUM_FROM else "small")
+        n_a, layers, dropout = _SHAPES[size]
+        tx = self.tx or min(128, max(16, tokens // 64))
+        batch_size = self.batch_size or min(32, max(1, tokens // (2 * tx)))
+        chosen: dict[str, Any] = {
+            "size": size,
+            "n_a": self.n_a or n_a,
+            "layers": self.layers or layers,
+            "dropout": dropout if self.dropout is None else self.dropout,
+            "tx": tx,
+            "batch_size": batch_size,
+            "lr": self.lr or {"sgd": 1.0, "rmsprop": 2e-3}.get(self.optimizer, 4e-3),
+        }
+        if self.minutes is None and self.epochs is None and self.max_steps is None:
+            chosen["minutes"] = DEFAULT_MINUTES
+        return Settings(**{**self.as_dict(), **chosen})
+
+    def as_dict(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def check(self) -> None:
+        """Raises ConfigError for a value out of range, or more than one length."""
+        for name, allowed in (("cell", CELLS), ("optimizer", OPTIMIZERS), ("size", (None, *SIZES))):
+            if getattr(self, name) not in allowed:
+                names = ", ".join(str(value) for value in allowed if value)
+                raise ConfigError(f"{name} must be one of {names}, not {getattr(self, name)!r}")
+        limits = {
+            "n_a": (0, 8192),
+            "layers": (0, 16),
+            "tx": (0, 100_000),
+            "batch_size": (0, 100_000),
+            "lr": (0, 100),
+            "clip": (0, 1e6),
+        }
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name} must be {low} to {high:g}, not {getattr(self, name)}")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be at least 0 and below 1, not {self.dropout:g}")
+        lengths = {name: getattr(self, name) for name in ("minutes", "epochs", "max_steps")}
+        given = {name: value for name, value in lengths.items() if value is not None}
+        if len(given) > 1:
+            raise ConfigError(f"give one length of training, not {' and '.join(given)}")
+        for name, value in given.items():
+            if value <= 0:
+                raise ConfigError(f"{name} must be above 0, not {value:g}")
+
+
+def make_settings(**settings: Any) -> Settings:
+    """Settings from keyword arguments.
+
+    Raises:
+        ConfigError: a name that is no setting, naming those that are.
+    """
+    known = [field.name for field in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise ConfigError(f"there is no setting {name!r}; there are: {', '.join(known)}")
+    return Settings(**settings)
