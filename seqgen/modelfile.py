@@ -323,7 +323,7 @@ def _check_layout(entries: Mapping[str, _Entry], size: int) -> None:
     """The tensors fill the `size` bytes of data without gap or overlap, as the container's rules ask."""
     end = 0
     for begin, stop in sorted(entry.data_offsets for entry in entries.values()):
-        if begin != end or stop < begin:
+        if begin != end:
             raise ModelFileError("its tensors overlap or leave gaps; the file is damaged")
         end = stop
     if end != size:
@@ -356,6 +356,8 @@ def _not_ours(start: bytes, size: int, length: int) -> str:
             return f"it is {what}; a model is a .safetensors file of 'seqgen train'"
     if start[8:10] == b'{"' and length > size - 8:
         return f"it is cut off after {size:,} bytes; copy it again"
+    if start[8:10] == b'{"' and length > _JSON_LIMIT:
+        return f"its header claims {length:,} bytes, more than any of 'seqgen train' ({_JSON_LIMIT:,})"
     return f"it is no safetensors file (it begins with {start[:8]!r}); a model is a file of 'seqgen train'"
 
 

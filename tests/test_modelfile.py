@@ -322,6 +322,26 @@ def test_the_unchanged_edit_loads(path):
     modelfile.load(path)
 
 
+def test_weights_that_are_not_finite_are_refused(path):
+    for value in (math.nan, math.inf, -math.inf):
+        data = FROZEN_DATA[:44] + np.array([value], "<f4").tobytes() + FROZEN_DATA[48:]
+        path.write_bytes(container(FROZEN_JSON, data))
+        with pytest.raises(ModelFileError, match="'layers/0/bias' holds NaN or infinity"):
+            modelfile.load(path)
+
+
+def test_a_tensor_that_takes_another_size_than_its_shape_says(path):
+    def move(outer, inner):
+        outer["densor/bias"]["data_offsets"] = [0, 24]
+        outer["densor/kernel"]["data_offsets"] = [24, 40]
+
+    assert "should be float32 of shape" in refused(path, edited(move))
+
+
+def test_a_header_over_the_limit(path):
+    assert "claims 10," in refused(path, container(FROZEN_JSON + b" " * 10_000_000, FROZEN_DATA))
+
+
 @pytest.mark.parametrize("name", ["n_a", "n_values"])
 def test_claimed_sizes_are_refused_before_anything_is_allocated(path, name):
     def claim(outer, inner):
@@ -360,30 +380,34 @@ def test_deep_nesting(path, depth):
         modelfile.load(path)
 
 
+def damaged(rng: np.random.Generator, content: bytes) -> bytes:
+    result = bytearray(content)
+    end = len(content) if rng.random() < 0.25 else 8 + len(FROZEN_JSON)  # most of it in the JSON
+    for place in rng.integers(0, end, rng.integers(1, 4)).tolist():
+        here = slice(place, place + 1)
+        match rng.integers(5):
+            case 0:
+                result[here] = rng.bytes(1)
+            case 1:
+                result[here] = bytes(byte ^ 1 << int(rng.integers(8)) for byte in result[here])
+            case 2:
+                del result[place : place + int(rng.integers(1, 20))]
+            case 3:
+                result[place:place] = rng.bytes(int(rng.integers(1, 5)))
+            case 4:  # a digit for a digit keeps the JSON valid, so that the checks after it are met
+                result[here] = re.sub(rb"\d", b"%d" % rng.integers(10), result[here])
+    return bytes(result)
+
+
 def test_damage_loads_or_is_refused_and_never_anything_else(path):
     rng = np.random.default_rng(0)
-    loaded = 0
-    file = path.open("wb", buffering=0)  # kept open: making a file anew costs more than loading it
-    for round in range(4000):
-        content = bytearray(FROZEN)
-        end = len(content) if round % 4 == 0 else 8 + len(FROZEN_JSON)  # most of them in the JSON
-        for place in rng.integers(0, end, rng.integers(1, 4)).tolist():
-            match rng.integers(5):
-                case 0:
-                    content[place] = int(rng.integers(256))
-                case 1:
-                    content[place] ^= 1 << int(rng.integers(8))
-                case 2:
-                    del content[place : place + int(rng.integers(1, 20))]
-                case 3:
-                    content[place:place] = rng.bytes(int(rng.integers(1, 5)))
-                case 4:  # a digit for a digit keeps the JSON valid, so that the checks after it are met
-                    content[place : place + 1] = re.sub(rb"\d", b"%d" % rng.integers(10), content[place : place + 1])
-        file.seek(0)
-        file.write(content)
-        file.truncate()
-        with contextlib.suppress(ModelFileError):
-            modelfile.load(path)
-            loaded += 1
-    file.close()
-    assert 0 < loaded < 2000
+    loaded, rounds = 0, 20_000
+    with path.open("wb", buffering=0) as file:  # kept open: making a file anew costs more than loading it
+        for _ in range(rounds):
+            file.seek(0)
+            file.write(damaged(rng, FROZEN))
+            file.truncate()
+            with contextlib.suppress(ModelFileError):
+                modelfile.load(path)
+                loaded += 1
+    assert 0 < loaded < rounds / 2

@@ -65,11 +65,11 @@ class Model:
     ) -> Any:
         """One new Piece, or one new text.
 
-        steps: at most so many steps of the encoding (characters, words, note events, grid steps, frames), those of the
-        prime not counted; without it one whole piece. bars: end exactly after so many bars. temperature: 0 is greedy.
-        top_k, top_p: choose among the k most probable, or the most probable that hold the share p. prime: how it begins.
-        seed: the same seed gives the same result; None draws one. fill: where a piece ends early, begin another, until
-        there are `steps`.
+        steps: at most so many steps of the encoding (characters, words, note events, grid steps, frames), those of
+        the prime not counted; without it one whole piece. bars: end exactly after so many bars. temperature: 0 is
+        greedy. top_k, top_p: choose among the k most probable, or the most probable that hold the share p. prime: how
+        it begins. seed: the same seed gives the same result; None draws one. fill: where a piece ends early, begin
+        another, until there are `steps`.
 
         Raises:
             ConfigError: a value out of range. TokenError: a prime the encoding cannot hold.

@@ -40,8 +40,8 @@ def train(
 ) -> Model:
     """Learn from files, folders or named corpora, as `seqgen train` does.
 
-    encoding, options: as in `encodings.make`; chosen from the sources where they are not given. valid: what to hold out,
-    else `valid_fraction` of the sources, by whole families. settings: those of `training.Settings`, for example
+    encoding, options: as in `encodings.make`; chosen from the sources where they are not given. valid: what to hold
+    out, else `valid_fraction` of the sources, by whole families. settings: those of `training.Settings`, for example
     `minutes=2`, `n_a=256`, `seed=1`. Without a length training ends when the held-out loss stalls, at most after ten
     minutes.
 

@@ -9,7 +9,8 @@ import click
 
 from seqgen.corpus import Skipped
 
-_LISTED = 10
+_LISTED = 10  # reasons
+_NAMED = 3  # files a reason
 
 
 def say(message: str) -> None:
@@ -55,11 +56,15 @@ def reading() -> Iterator[Any]:
 
 
 def list_skipped(skipped: Sequence[Skipped]) -> None:
-    """Say what was left out, and why."""
-    for skip in skipped[:_LISTED]:
-        warn(f"skipped {skip.name}: {skip.reason}")
-    if len(skipped) > _LISTED:
-        warn(f"... and {len(skipped) - _LISTED} more skipped")
+    """Say what was left out, and why: a line for each reason, with the names that share it."""
+    by_reason: dict[str, list[str]] = {}
+    for skip in skipped:
+        by_reason.setdefault(skip.reason, []).append(skip.name)
+    for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1]))[:_LISTED]:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        warn(f"skipped {', '.join(names[:_NAMED])}{more}: {reason}")
+    if len(by_reason) > _LISTED:
+        warn(f"... and {len(by_reason) - _LISTED} more reasons; {len(skipped)} skipped in all")
 
 
 def list_losses(losses: Mapping[str, int]) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
+import seqgen
 from seqgen import durable
 
-READER_VERSION = 1  # raise it whenever a reader makes other Pieces of the same files
 _LIBRARIES = ("symusic", "music21")
 
 Entries = dict[str, tuple[bytes, bytes]]  # file name: (key, packed Pieces)
@@ -34,8 +34,20 @@ def home() -> Path:
 
 
 def versions() -> bytes:
-    """What beside a file's content decides how it is read; importing the libraries would take longer than reading."""
-    found = [str(READER_VERSION)]
+    """What beside a file's content decides how it is read: the readers' own code, and the libraries they use.
+
+    Nothing is imported to find out; that would take longer than all the rest.
+    """
+    package = Path(__file__).parent.parent
+    code = hashlib.sha256(seqgen.__version__.encode())
+    for source in (
+        *sorted((package / "formats").glob("*.py")),
+        package / "piece.py",
+        Path(__file__).parent / "packed.py",
+    ):
+        if source.is_file():
+            code.update(source.read_bytes())
+    found = [code.hexdigest()]
     for library in _LIBRARIES:
         try:
             found.append(f"{library} {metadata.version(library)}")
@@ -44,9 +56,15 @@ def versions() -> bytes:
     return "; ".join(found).encode()
 
 
-def key(content: bytes, suffix: str, versions: bytes) -> bytes:
-    """The key of a file; the ending of its name says which reader takes it."""
-    return hashlib.sha256(versions + b"\0" + suffix.lower().encode() + b"\0" + content).digest()
+def key(path: Path, versions: bytes) -> bytes:
+    """The key of a file: a hash of its content, and of the ending of its name, which says what reads it.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    with open(path, "rb") as file:
+        begun = hashlib.sha256(versions + b"\0" + os.fsencode(path.suffix.lower()) + b"\0")
+        return hashlib.file_digest(file, lambda: begun).digest()
 
 
 def fetch(folder: Path) -> Entries:

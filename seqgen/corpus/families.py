@@ -5,7 +5,9 @@ transposed or not, or share a long passage; families go to one side as a whole.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -16,13 +18,15 @@ from seqgen.piece import Piece
 # Music: 16 notes in a row. 12 notes chain half of the Bach chorales or the fiddle tunes into one family, 16 notes none
 # larger than 13 of them.
 PASSAGE_NOTES = 16
-_DISTINCT_PITCHES = 5  # fewer, fewer changes of direction, or a figure repeated: anybody's passage
-_TURNS = 3
+_DISTINCT_PITCHES = 5  # with fewer, with fewer changes of direction, or as one figure repeated: anybody's passage
+_TURNS = 4
 _FIGURES = (1, 2, 3, 4)  # notes until a figure repeats
+_SAME_STEP = 1  # semitones: a figure repeated on another step of the scale has thirds and seconds of both sizes
 
 # Text: about two lines of print
 PASSAGE_CHARACTERS = 200
 _MOST_WINDOWS = 1 << 22  # of a larger text, only a sample of the passages is compared
+_BLOCK_CHARACTERS = 1 << 18
 _BOILERPLATE_DOCUMENTS = 8  # a passage in more than these and in more than half of all is a header or a licence
 
 
@@ -30,12 +34,14 @@ def families(documents: Sequence[Document]) -> list[int]:
     """The family of each document: the index of its first member.
 
     Pieces are of one family if they are equal up to transposition, or if 16 consecutive notes of some part have the
-    same intervals; where several notes begin at once the highest counts, and passages that are a scale, a repeated
-    figure or have fewer than five different pitches do not. Drum parts share nothing. Texts are of one family if they
-    are equal up to white space, or share 200 characters; in more than four million characters some passages shorter
-    than about 400 are missed.
+    same intervals. Of notes that begin at once the highest counts. Passages that hardly change direction, repeat one
+    figure or have fewer than five different pitches do not count, and drum parts share nothing. Texts are of one
+    family if they are equal up to white space or share 200 characters; of more than four million characters only a
+    sample of the passages is compared, so that a short one may be missed.
     """
     joined = _Joined(len(documents))
+    if len(documents) < 2:
+        return joined.roots()
     first: dict[bytes, int] = {}
     for index, document in enumerate(documents):
         content = document.content
@@ -80,7 +86,7 @@ def split(
         if len(rest) > 1 and (not held_out or over < wanted - held):
             rest.remove(nearest)
             held_out.append(nearest)
-    return sorted(sum(rest, [])), sorted(sum(held_out, []))
+    return sorted(chain.from_iterable(rest)), sorted(chain.from_iterable(held_out))
 
 
 def _draw(documents: Sequence[Document], family: list[int], seed: int) -> tuple[str, list[str]]:
@@ -159,7 +165,8 @@ def _melody_passages(piece: Piece) -> np.ndarray:
         counts = (np.diff(ordered, axis=1) != 0).sum(axis=1) + 1 >= _DISTINCT_PITCHES
         counts &= _within(_turns(intervals)[1:], width - 1) >= _TURNS
         for lag in _FIGURES:
-            counts &= _within(intervals[lag:] == intervals[:-lag], width - lag) < width - lag
+            repeats = np.abs(intervals[lag:] - intervals[:-lag]) <= _SAME_STEP
+            counts &= _within(repeats, width - lag) < width - lag
         found.append(_window_hashes(intervals + 128, width)[counts])
     return np.concatenate(found)
 
@@ -190,16 +197,23 @@ def _whole_piece(piece: Piece) -> bytes:
     return hashlib.sha256(rows.tobytes()).digest()
 
 
+def _folded(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
 def _whole_text(text: str) -> bytes:
-    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(_folded(text).encode("utf-8", "surrogatepass")).digest()
 
 
 def _text_passages(text: str, step: int) -> np.ndarray:
     """Hashes of the passages; about one in `step` of them, and in every text the same ones."""
-    folded = " ".join(text.split())
-    characters = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), "<u4")
-    hashes = _window_hashes(characters, PASSAGE_CHARACTERS)
-    return hashes[hashes % np.uint64(step) == 0] if step > 1 else hashes
+    folded = _folded(text)
+    found = [np.empty(0, np.uint64)]
+    for begin in range(0, len(folded), _BLOCK_CHARACTERS):  # a block at a time: hashes take 8 bytes a character
+        block = folded[begin : begin + _BLOCK_CHARACTERS + PASSAGE_CHARACTERS - 1]
+        hashes = _window_hashes(np.frombuffer(block.encode("utf-32-le", "surrogatepass"), "<u4"), PASSAGE_CHARACTERS)
+        found.append(hashes[hashes % np.uint64(step) == 0])
+    return np.concatenate(found)
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio

@@ -14,7 +14,7 @@ from seqgen import formats
 from seqgen.corpus import cache as pieces_cache
 from seqgen.corpus.packed import digest, unpack
 from seqgen.corpus.reading import Failure, Job, Reader, read_jobs, read_music
-from seqgen.corpus.sources import Candidate, Plan, plan
+from seqgen.corpus.sources import Candidate, Plan, Skipped, plan
 from seqgen.errors import CorpusError, FormatError, MissingExtra
 from seqgen.piece import Piece
 
@@ -29,18 +29,6 @@ class Document:
     name: str
     content: Piece | str
     digest: str  # SHA-256 of the content in hexadecimal
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file, or one piece in it, that is not in the corpus.
-
-    `failed`: it should have been; otherwise it was left out on purpose, like a text beside the MIDI files.
-    """
-
-    name: str
-    reason: str
-    failed: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,7 +85,7 @@ def load_corpus(
     else:
         found = _read_pieces(plan_, workers, progress, cache, reader)
     documents: list[Document] = []
-    skipped = [Skipped(name, reason, failed=False) for name, reason in plan_.left_out]
+    skipped = list(plan_.skipped)
     extras: set[str] = set()
     for candidate, outcome in found:
         if isinstance(outcome, Failure):
@@ -113,9 +101,16 @@ def load_corpus(
             raise MissingExtra(f"Reading {plan_.candidates[0].name}", extra)
         raise CorpusError(_none_readable(plan_, [skip for skip in skipped if skip.failed]))
     return Corpus(
-        plan_.title, plan_.unit, tuple(documents), tuple(skipped), plan_.ignored,
-        plan_.licence, plan_.encoding, plan_.options, plan_.separator,
-    )  # fmt: skip
+        title=plan_.title,
+        unit=plan_.unit,
+        documents=tuple(documents),
+        skipped=tuple(skipped),
+        ignored=plan_.ignored,
+        licence=plan_.licence,
+        encoding=plan_.encoding,
+        options=plan_.options,
+        separator=plan_.separator,
+    )
 
 
 def _documents(candidate: Candidate, contents: list[Piece] | list[str]) -> tuple[list[Document], list[Skipped]]:
@@ -161,18 +156,18 @@ def _read_pieces(
     outcomes: list[list[Piece] | Failure | None] = [None] * len(plan_.candidates)
     jobs: dict[int, Job] = {}  # by index into the candidates
     keys: dict[int, bytes] = {}
-    versions = pieces_cache.versions()
+    versions = pieces_cache.versions() + f"; {reader.__module__}.{reader.__qualname__}".encode()
     packs: dict[Path, pieces_cache.Entries] = {}
     for index, candidate in enumerate(plan_.candidates):
         try:
-            content = candidate.path.read_bytes()
+            size = candidate.path.stat().st_size
+            keys[index] = pieces_cache.key(candidate.path, versions)
         except OSError as error:
             outcomes[index] = Failure(f"cannot be opened: {error.strerror or error}")
             continue
-        if not content:
+        if not size:
             outcomes[index] = Failure("is empty")
             continue
-        keys[index] = pieces_cache.key(content, candidate.path.suffix, versions)
         folder = candidate.path.parent
         if use_cache and folder not in packs:
             packs[folder] = pieces_cache.fetch(folder)
@@ -180,7 +175,7 @@ def _read_pieces(
         if known == keys[index]:
             outcomes[index] = _unpacked(packed)
         if outcomes[index] is None:
-            jobs[index] = Job(candidate.path, len(content))
+            jobs[index] = Job(candidate.path, size)
     done = len(plan_.candidates) - len(jobs)
     if progress is not None and done:
         progress(done, len(plan_.candidates))

@@ -1,4 +1,4 @@
-"""A Piece as bytes and back: what crosses from the reading processes and what the cache keeps. Plain data, no pickle."""
+"""A Piece as bytes and back: what the reading processes send and the cache keeps. Plain data, no pickle."""
 
 import hashlib
 

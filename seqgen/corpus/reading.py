@@ -4,7 +4,6 @@ Some damaged files keep a parser busy for minutes, need gigabytes or end the pro
 every process a memory limit, and what fails comes back as a reason.
 """
 
-import multiprocessing
 import os
 import queue
 import signal
@@ -25,7 +24,7 @@ from seqgen.piece import Piece
 
 TIMEOUT_S = 20.0  # a file
 MEMORY_BYTES = 1 << 30  # a process, on top of what it has when it starts
-_QUICK = (".mid", ".midi", ".smf")  # these take microseconds, so they go to a process in bundles
+# MIDI files take microseconds each, so they go to a process in bundles
 _BUNDLE_FILES, _BUNDLE_BYTES = 64, 1 << 20
 _TASKS_A_PROCESS = 400  # then a new one starts: music21 keeps some memory of every file
 
@@ -37,6 +36,10 @@ class Failure(NamedTuple):
 
     reason: str
     extra: str = ""
+
+
+_BREAKDOWNS = 3  # in a row, of a process for one file: then the others are not tried
+_NO_ANSWER = Failure("the reading process ended at once")
 
 
 class Job(NamedTuple):
@@ -69,24 +72,33 @@ def read_jobs(
     """
     if not jobs:
         return
-    bundles = _bundles(jobs)
-    workers = max(1, min(workers or _cpus(), len(bundles)))
     limits = _Limits(timeout_s, memory_bytes)
+    bundles = _bundles(jobs)
+    alone = False  # a pool broke down and answered nothing: is it the next file, or can no process run here?
+    ended_at_once = 0
     while bundles:
-        single: list[list[int]] = []  # of the bundles that failed as a whole
-        for bundle, outcome in _run(jobs, bundles, reader, workers, limits):
+        turn, later = (bundles[:1], bundles[1:]) if alone else (bundles, [])
+        answered = 0
+        again: list[list[int]] = []
+        for bundle, outcome in _run(jobs, turn, reader, max(1, min(workers or _cpus(), len(turn))), limits):
+            answered += outcome is not None
             if isinstance(outcome, list):
                 yield from zip(bundle, outcome, strict=True)
-            elif len(bundle) == 1 and outcome is not None:
+            elif len(bundle) > 1:  # one of these files is the bad one
+                again += [[index] for index in bundle]
+            elif outcome is not None:
                 yield bundle[0], outcome
-            elif len(bundle) == 1 and workers == 1:
-                yield bundle[0], Failure("the reading process could not be started or ended at once")
+            elif alone:
+                ended_at_once += 1
+                yield bundle[0], _NO_ANSWER
             else:
-                single += [[index] for index in bundle]
-        # a pool that broke down left files without an answer: once more, one file and one process at a time
-        if any(bundle in bundles for bundle in single):
-            workers = 1
-        bundles = single
+                again.append(bundle)
+        alone = not answered
+        ended_at_once *= alone
+        bundles = again + later
+        if ended_at_once == _BREAKDOWNS:
+            yield from ((index, _NO_ANSWER) for bundle in bundles for index in bundle)
+            return
 
 
 class _Limits(NamedTuple):
@@ -105,7 +117,7 @@ def _bundles(jobs: Sequence[Job]) -> list[list[int]]:
     quick: list[int] = []
     size = 0
     for index in order:
-        if jobs[index].path.suffix.lower() not in _QUICK:
+        if formats.READERS.get(jobs[index].path.suffix.lower()) is not formats.MIDI:
             bundles.append([index])
             continue
         if quick and (len(quick) == _BUNDLE_FILES or size + jobs[index].size > _BUNDLE_BYTES):

@@ -7,8 +7,8 @@ import difflib
 import importlib.util
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,25 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A file, or one piece in it, that is not in the corpus.
+
+    `failed`: it should have been; otherwise it was left out on purpose, like a text beside the MIDI files.
+    """
+
+    name: str
+    reason: str
+    failed: bool = True
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to read, and the settings that come with it."""
 
     title: str
     unit: str  # "music" or "text"
     candidates: tuple[Candidate, ...]
-    left_out: tuple[tuple[str, str], ...] = ()  # (name, reason) of candidates that will not be read
+    skipped: tuple[Skipped, ...] = ()  # what will not be read
     ignored: tuple[str, ...] = ()  # names of visible files that are neither music nor text
     licence: str = ""
     encoding: str | None = None
@@ -64,16 +76,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Source:
-    """One SOURCE, resolved. `prefix` keeps its names apart from those of other sources."""
+    """One SOURCE, resolved."""
 
     title: str
-    root: Path | None  # of a path the user gave; None for a corpus that has a name
+    label: str | Path  # a corpus' own name, or the path from which its names count
     found: tuple[Candidate, ...]  # names below the source
+    skipped: tuple[Skipped, ...] = ()
     ignored: tuple[str, ...] = ()
     manifest: Manifest | None = None
     licence: str = ""
-    several_formats: bool = False  # one work may be there in more than one format
-    explicit: bool = False  # a file the user named
 
 
 def plan(sources: Sequence[str | os.PathLike[str]]) -> Plan:
@@ -94,16 +105,16 @@ def plan(sources: Sequence[str | os.PathLike[str]]) -> Plan:
     units = {candidates[0].unit: candidates[0].name for candidates, _ in chosen}
     if len(units) > 1:
         raise CorpusError(f"a corpus is music or text, not both: {units['music']} is music, {units['text']} is text")
-    prefixes = _prefixes(resolved)
+    prefixes = _prefixes([source.label for source in resolved])
     candidates: dict[Path, Candidate] = {}  # by real path: a file named twice is read once
-    for (kept, _), prefix in zip(chosen, prefixes, strict=True):
+    skipped: dict[Skipped, None] = {}
+    ignored: dict[str, None] = {}
+    for source, (kept, other_unit), prefix in zip(resolved, chosen, prefixes, strict=True):
         for candidate in kept:
-            named = Candidate(candidate.path, prefix + candidate.name, candidate.unit, candidate.separator)
-            candidates.setdefault(candidate.path.resolve(), named)
-    left_out = [
-        (prefix + name, reason) for (_, out), prefix in zip(chosen, prefixes, strict=True) for name, reason in out
-    ]
-    ignored = [prefix + name for source, prefix in zip(resolved, prefixes, strict=True) for name in source.ignored]
+            candidates.setdefault(candidate.path.resolve(), replace(candidate, name=prefix + candidate.name))
+        for skip in (*source.skipped, *other_unit):
+            skipped[replace(skip, name=prefix + skip.name)] = None
+        ignored |= dict.fromkeys(prefix + name for name in source.ignored)
     manifests = [source.manifest for source in resolved]
     first = manifests[0] if all(manifest is not None for manifest in manifests) else None
     settings = {(manifest.encoding, repr(manifest.options)) for manifest in manifests if manifest is not None}
@@ -113,8 +124,8 @@ def plan(sources: Sequence[str | os.PathLike[str]]) -> Plan:
         title=_listed([source.title for source in resolved]),
         unit=next(iter(units)),
         candidates=tuple(candidates.values()),
-        left_out=tuple(dict.fromkeys(left_out)),
-        ignored=tuple(dict.fromkeys(ignored)),
+        skipped=tuple(skipped),
+        ignored=tuple(ignored),
         licence="; ".join(dict.fromkeys(source.licence for source in resolved if source.licence)),
         encoding=encoding,
         options=options,
@@ -169,19 +180,32 @@ def _resolve(source: str) -> _Source:
     path = Path(source).expanduser()
     if path.name == MANIFEST and path.is_file():
         path = path.parent
-    if path.is_dir():
-        return _folder_source(path, path)
+    if source and path.is_dir():
+        return _folder_source(path, Path(os.path.abspath(path)))
     if path.is_file():
-        unit = formats.unit(path)
-        if unit is None:
-            raise CorpusError(f"{source} is neither music nor text by its name; rename it if it is text")
-        return _Source(path.stem, path.parent, (Candidate(path, path.name, unit),), explicit=True)
-    if path.exists():
+        return _file_source(path)
+    if source and path.exists():
         raise CorpusError(f"{source} is neither a file nor a folder")
     corpora = named_corpora()
     if source in corpora:
-        return _folder_source(corpora[source], None)
+        return _folder_source(corpora[source], source)
     raise CorpusError(_unknown(source, path, corpora))
+
+
+def _file_source(path: Path) -> _Source:
+    """A file that was named is taken for what it is, even if in a folder it would be no candidate."""
+    ending = formats.READERS.get(path.suffix.lower())
+    if ending is not None:
+        unit = ending.unit
+    else:
+        try:
+            with open(path, "rb") as file:
+                unit = "music" if file.read(4) == b"MThd" else "text"
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be opened: {error.strerror}") from error
+    if unit is None:
+        raise CorpusError(f"{path} cannot be part of a corpus: {path.suffix} files are read one at a time")
+    return _Source(path.stem, Path(os.path.abspath(path)), (Candidate(path, path.name, unit),))
 
 
 def _unknown(source: str, path: Path, corpora: dict[str, Path]) -> str:
@@ -193,16 +217,12 @@ def _unknown(source: str, path: Path, corpora: dict[str, Path]) -> str:
     return f"there is no file, folder or corpus {source!r}{hint} (corpora: {', '.join(corpora) or 'none'})"
 
 
-def _folder_source(folder: Path, root: Path | None) -> _Source:
-    """`root` is None for a corpus found by its name."""
-    has_manifest = (folder / MANIFEST).is_file()
-    manifest = read_manifest(folder / MANIFEST) if has_manifest else None
-    name = folder.name or folder.resolve().name
-    if manifest is None:
-        return _scanned(folder, name, root, Manifest(title=name), settings=None)
-    if manifest.source.startswith(_MUSIC21):
+def _folder_source(folder: Path, label: str | Path) -> _Source:
+    path = folder / MANIFEST
+    manifest = read_manifest(path) if path.is_file() else None
+    if manifest is not None and manifest.source.startswith(_MUSIC21):
         return _music21_source(folder.name, manifest.source.removeprefix(_MUSIC21), manifest)
-    return _scanned(folder, manifest.title, root, manifest, settings=manifest)
+    return _scanned(folder, label, manifest)
 
 
 def _music21_source(wanted: str, name: str, manifest: Manifest | None) -> _Source:
@@ -219,89 +239,21 @@ def _music21_source(wanted: str, name: str, manifest: Manifest | None) -> _Sourc
         nearest = difflib.get_close_matches(name, folders, n=2, cutoff=0.6)
         hint = f"; did you mean {' or '.join(_MUSIC21 + near for near in nearest)}?" if nearest else ""
         raise CorpusError(f"music21's corpus in {corpus} has no folder {name!r}{hint}")
-    title = manifest.title if manifest else f"{name} (music21)"
-    source = _scanned(folders[name], title, None, manifest or Manifest(title=title), settings=manifest)
-    licence = manifest.licence if manifest else _MUSIC21_LICENCE
-    return _Source(title, None, source.found, source.ignored, manifest, licence, several_formats=True)
+    source = _scanned(folders[name], wanted.removeprefix(_MUSIC21), manifest)
+    if manifest is None:
+        source = replace(source, title=f"{name} (music21)", licence=_MUSIC21_LICENCE)
+    return _one_format(source)
 
 
-def _scanned(folder: Path, title: str, root: Path | None, patterns: Manifest, settings: Manifest | None) -> _Source:
-    found, ignored = [], []
-    for path in sorted(_walk(folder), key=lambda path: path.relative_to(folder).as_posix()):
-        name = path.relative_to(folder).as_posix()
-        if name == MANIFEST:
-            continue
-        if not any(fnmatchcase(path.name, pattern) for pattern in patterns.include):
-            continue
-        if any(fnmatchcase(path.name, pattern) for pattern in patterns.exclude):
-            continue
-        unit = formats.unit(path)
-        if unit is None:
-            ignored.append(name)
-        else:
-            found.append(Candidate(path, name, unit, patterns.separator))
-    if not found:
-        raise CorpusError(_nothing(folder, ignored, settings))
-    return _Source(title, root, tuple(found), tuple(ignored), settings, patterns.licence)
-
-
-def _nothing(folder: Path, ignored: list[str], settings: Manifest | None) -> str:
-    if ignored:
-        count = f"{len(ignored)} files, none of them" if len(ignored) > 1 else "one file, neither"
-        return f"{folder} holds {count} music {'or' if len(ignored) > 1 else 'nor'} text: {_listed(ignored)}"
-    if settings is not None and any(_walk(folder)):
-        patterns = ", ".join(settings.include)
-        return f"no file in {folder} fits its {MANIFEST}: include {patterns}, exclude {', '.join(settings.exclude)}"
-    return f"{folder} is empty: there is no file to read"
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Visible files below `folder`; links to folders are followed, each folder once."""
-    seen = set()
-    waiting = [folder]
-    while waiting:
-        here = waiting.pop()
-        real = os.path.realpath(here)
-        if real in seen:
-            continue
-        seen.add(real)
-        try:
-            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
-        except OSError as error:
-            raise CorpusError(f"the folder {here} cannot be listed: {error.strerror}") from error
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                waiting.append(here / entry.name)
-            elif entry.is_file():
-                yield here / entry.name
-
-
-def _choose(source: _Source) -> tuple[list[Candidate], list[tuple[str, str]]]:
-    """The candidates of one unit, and those left out with the reason. Music wins unless the encoding is for text."""
-    units = {candidate.unit for candidate in source.found}
-    unit = "music" if "music" in units else "text"
-    reason = f"{'text' if unit == 'music' else 'music'} file in a folder of {unit}"
-    manifest = source.manifest
-    if manifest is not None and (manifest.encoding is not None or manifest.separator):
-        wanted = encodings.make(manifest.encoding, **manifest.options).unit if manifest.encoding else "text"
-        if wanted not in units:
-            field_ = "encoding" if manifest.encoding else "separator"
-            raise CorpusError(f"{source.title}: {field_} in {MANIFEST} is for {wanted}, but all its files are {unit}")
-        unit = wanted
-        reason = f"not {unit}, for which this corpus is set up"
-    kept = [candidate for candidate in source.found if candidate.unit == unit]
-    left_out = [(candidate.name, reason) for candidate in source.found if candidate.unit != unit]
-    if source.several_formats:
-        best: dict[str, Candidate] = {}
-        for candidate in sorted(kept, key=_preference):
-            best.setdefault(_work(candidate), candidate)
-        for candidate in kept:
-            if best[_work(candidate)] is not candidate:
-                left_out.append((candidate.name, f"the same work as {best[_work(candidate)].name}"))
-        kept = [candidate for candidate in kept if best[_work(candidate)] is candidate]
-    return kept, left_out
+def _one_format(source: _Source) -> _Source:
+    """Of a work that is there in several formats, the one that is read best."""
+    best: dict[str, Candidate] = {}
+    for candidate in sorted(source.found, key=_preference):
+        best.setdefault(_work(candidate), candidate)
+    twice = [candidate for candidate in source.found if best[_work(candidate)] is not candidate]
+    found = tuple(candidate for candidate in source.found if best[_work(candidate)] is candidate)
+    left_out = [Skipped(it.name, f"the same work as {best[_work(it)].name}", failed=False) for it in twice]
+    return replace(source, found=found, skipped=(*source.skipped, *left_out))
 
 
 def _work(candidate: Candidate) -> str:
@@ -313,29 +265,96 @@ def _preference(candidate: Candidate) -> int:
     return _PREFERENCE.index(suffix) if suffix in _PREFERENCE else len(_PREFERENCE)
 
 
-def _prefixes(sources: list[_Source]) -> list[str]:
-    """What keeps the names of several sources apart: their folders below the folder they have in common."""
-    if len(sources) == 1:
+def _scanned(folder: Path, label: str | Path, manifest: Manifest | None) -> _Source:
+    settings = manifest or Manifest(title=folder.name or folder.resolve().name)
+    paths, skipped = _walk(folder)
+    found, ignored = [], []
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        wanted = any(fnmatchcase(path.name, pattern) for pattern in settings.include)
+        if name == MANIFEST or not wanted or any(fnmatchcase(path.name, pattern) for pattern in settings.exclude):
+            continue
+        unit = formats.unit(path)
+        if unit is None:
+            ignored.append(name)
+        else:
+            found.append(Candidate(path, name, unit, settings.separator))
+    if not found:
+        raise CorpusError(_nothing(folder, len(paths), ignored, skipped, manifest))
+    return _Source(settings.title, label, tuple(found), tuple(skipped), tuple(ignored), manifest, settings.licence)
+
+
+def _nothing(folder: Path, files: int, ignored: list[str], skipped: list[Skipped], manifest: Manifest | None) -> str:
+    if skipped:
+        return f"{folder}: {skipped[0].name} {skipped[0].reason}"
+    if ignored:
+        what = "one file, and it is neither music nor text" if len(ignored) == 1 else (
+            f"{len(ignored)} files, none of them music or text"
+        )  # fmt: skip
+        return f"{folder} holds {what}: {_listed(ignored)}"
+    if manifest is not None and files > 1:  # corpus.toml is one
+        patterns = f"include {', '.join(manifest.include)}; exclude {', '.join(manifest.exclude) or 'nothing'}"
+        return f"no file in {folder} fits its {MANIFEST}: {patterns}"
+    return f"{folder} holds no file to read (hidden ones do not count)"
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
+    """Visible files below `folder`, sorted; links to folders are followed, each folder once."""
+    files: list[Path] = []
+    skipped: list[Skipped] = []
+    seen = set()
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        real = os.path.realpath(here)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = [entry for entry in os.scandir(here) if not entry.name.startswith(".")]
+        except OSError as error:
+            name = here.relative_to(folder).as_posix()
+            skipped.append(Skipped(name, f"cannot be listed: {error.strerror}"))
+            continue
+        # taken from the end: of two ways to one folder the first by name counts
+        waiting += sorted((here / entry.name for entry in entries if entry.is_dir()), reverse=True)
+        files += [here / entry.name for entry in entries if entry.is_file()]
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix()), skipped
+
+
+def _choose(source: _Source) -> tuple[list[Candidate], list[Skipped]]:
+    """The candidates of one unit, and those left out. Music wins unless the corpus is set up for text."""
+    units = {candidate.unit for candidate in source.found}
+    unit = "music" if "music" in units else "text"
+    reason = f"text file in a folder of {unit}"
+    manifest = source.manifest
+    if manifest is not None and (manifest.encoding or manifest.separator):
+        wanted = encodings.make(manifest.encoding, **manifest.options).unit if manifest.encoding else "text"
+        if wanted not in units:
+            setting = "encoding" if manifest.encoding else "separator"
+            raise CorpusError(f"{source.title}: {setting} in {MANIFEST} is for {wanted}, but all its files are {unit}")
+        unit, reason = wanted, f"not {wanted}, for which its {MANIFEST} is set up"
+    kept = [candidate for candidate in source.found if candidate.unit == unit]
+    return kept, [Skipped(it.name, reason, failed=False) for it in source.found if it.unit != unit]
+
+
+def _prefixes(labels: list[str | Path]) -> list[str]:
+    """What keeps the names of several sources apart: a corpus' name, or the path below what all paths share."""
+    if len(labels) == 1:
         return [""]
-    # a folder is named, a file's folder only where it differs
-    tops = [Path(os.path.abspath(source.root)) for source in sources if source.root is not None]
-    above = [
-        Path(os.path.abspath(source.root)) if source.explicit else Path(os.path.abspath(source.root)).parent
-        for source in sources
-        if source.root is not None
-    ]
+    parents = [label.parent for label in labels if isinstance(label, Path)]
     try:
-        common = Path(os.path.commonpath(above)) if above else None
-    except ValueError:  # different drives
+        common = Path(os.path.commonpath(parents)) if parents else None
+    except ValueError:  # on different drives
         common = None
     prefixes = []
-    roots = iter(tops)
-    for source in sources:
-        if source.root is None:
-            prefixes.append(f"{source.title}/")
+    for label in labels:
+        if isinstance(label, str):
+            prefixes.append(f"{label}/")
             continue
-        root = next(roots)
-        relative = root.relative_to(common).as_posix() if common is not None else root.name
+        # the name of a file stands in its candidate already
+        path = label if label.is_dir() else label.parent
+        relative = path.relative_to(common).as_posix() if common is not None else path.name
         prefixes.append("" if relative == "." else f"{relative}/")
     return prefixes
 

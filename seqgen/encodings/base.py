@@ -67,7 +67,10 @@ class Grammar(Protocol):
         ...
 
     def legal(self, state: Any) -> np.ndarray:
-        """`(n_values,)` bool, read-only and cached. Never PAD, START or UNK: those are not generated."""
+        """`(n_values,)` bool, read-only and cached. Never PAD, START or UNK: those are not generated.
+
+        END is legal between any two steps, so that a piece may end after any number of them but none.
+        """
         ...
 
     def features(self, state: Any) -> tuple[int, ...]:

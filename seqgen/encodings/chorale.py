@@ -111,10 +111,7 @@ class Chorale:
 
 
 class ChoraleGrammar(MusicGrammar):
-    """The body of a state is (part whose token is next, whether each part sounds).
-
-    A piece ends where a note ends: silence at the end is not spelled.
-    """
+    """The body of a state is (part whose token is next, whether each part sounds)."""
 
     def __init__(self, vocabulary: Vocabulary, grid: int, parts: int) -> None:
         super().__init__(vocabulary, grid, body_feature_sizes=(parts,))
@@ -141,7 +138,7 @@ class ChoraleGrammar(MusicGrammar):
 
     def body_legal(self, clock: Clock, body: tuple[int, tuple[bool, ...]]) -> np.ndarray:
         part, sounding = body
-        return self._masks[sounding[part], part == 0 and True in sounding]
+        return self._masks[sounding[part], part == 0 and clock.time > 0]
 
     def body_features(self, body: tuple[int, tuple[bool, ...]]) -> tuple[int, ...]:
         return (body[0],)

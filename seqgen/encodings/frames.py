@@ -116,8 +116,8 @@ class Frames:
 class FramesGrammar(MusicGrammar):
     """The body of a state is (pitches of this frame so far, pitches of the frame before that may go on), highest first.
 
-    A piece ends where a note ends: frames without a pitch at the end are not spelled. An unknown token is a pitch that
-    the vocabulary does not have; it stands in the state as a copy of the one above, or 128.
+    An unknown token is a pitch that the vocabulary does not have; it stands in the state as a copy of the one above it,
+    or as 128.
     """
 
     def __init__(self, vocabulary: Vocabulary, grid: int) -> None:
@@ -141,7 +141,7 @@ class FramesGrammar(MusicGrammar):
     def body_legal(self, clock: Clock, body: tuple[tuple[int, ...], tuple[int, ...]]) -> np.ndarray:
         here, before = body
         lowest = here[-1] if here else _ABOVE
-        may_end = not here and bool(before)
+        may_end = not here and clock.time > 0
         key = (lowest, before, may_end)
         mask = self._masks.get(key)
         if mask is None:

@@ -144,7 +144,7 @@ _DONE = {_NOTE_WAITS: _AFTER_NOTE, _REST_WAITS: _AFTER_REST}
 class NotesGrammar(MusicGrammar):
     """The body of a state is one of the five below.
 
-    Silence has one spelling: after a rest comes a note, neither a second rest nor the end.
+    Silence has one spelling: no rest follows a rest.
     """
 
     def __init__(self, vocabulary: Vocabulary, grid: int, table: Table) -> None:
@@ -162,7 +162,7 @@ class NotesGrammar(MusicGrammar):
             _NOTE_WAITS: waits,
             _REST_WAITS: waits,
             _AFTER_NOTE: self.mask([*notes, *rests, END]),
-            _AFTER_REST: self.mask(notes),
+            _AFTER_REST: self.mask([*notes, END]),
         }
 
     def body_start(self) -> int:

@@ -1,5 +1,6 @@
 """`chars` and `bytes`: a token is a character, or a byte of the UTF-8 form. A step is one of them."""
 
+import codecs
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -93,8 +94,8 @@ class Bytes:
 
     def decode(self, tokens: Sequence[str]) -> str:
         try:
-            data = bytes(int(token, 16) for token in tokens)
-            return data[: _complete(data)].decode()
+            # an incremental decoder leaves an unfinished character at the end out
+            return codecs.getincrementaldecoder("utf-8")().decode(bytes(int(token, 16) for token in tokens))
         except ValueError as error:  # includes UnicodeDecodeError
             raise TokenError(f"these bytes are not UTF-8 text: {error}") from error
 
@@ -173,15 +174,3 @@ def text_table(vocabulary: Vocabulary) -> Table:
     kind[: len(SPECIALS)] = Kind.SPECIAL
     nothing = np.zeros(n_values, bool)
     return Table(kind, np.zeros((n_values, 128), bool), nothing, np.zeros(n_values, np.int32))
-
-
-def _complete(data: bytes) -> int:
-    """The length of `data` without an unfinished character at its end."""
-    for back in range(1, min(4, len(data)) + 1):
-        byte = data[-back]
-        if byte < 0x80:
-            break
-        if byte >= 0xC0:
-            need = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return len(data) - back if back < need else len(data)
-    return len(data)

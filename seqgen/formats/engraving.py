@@ -5,7 +5,6 @@ Pure functions from a Piece to what a notation writer puts down; times are ticks
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,10 @@ from seqgen.piece import Meter, Piece
 
 STEPS = "FCGDAEB"  # the line of fifths; seven further is a sharp more
 TUPLETS = ((3, 2), (5, 4), (7, 4), (9, 8))  # so many in the time of so many
-VALUES = {1 << n: name for n, name in enumerate("whole half quarter eighth 16th 32nd 64th 128th 256th".split())}
+VALUES = {
+    1 << n: name
+    for n, name in enumerate(["whole", "half", "quarter", "eighth", "16th", "32nd", "64th", "128th", "256th"])
+}
 
 
 class Bar(NamedTuple):
@@ -64,11 +66,11 @@ def bars(piece: Piece) -> list[Bar]:
     meters = piece.meters or (Meter(0, 4, 4),)
     whole = 4 * piece.ticks_per_quarter
     found = []
-    for start, end in pairwise([*lines, None]):
+    for index, start in enumerate(lines):
         meter = next((meter for meter in reversed(meters) if meter.tick <= start), meters[0])
         length = whole * meter.numerator // meter.denominator
-        if end is None:
-            end = start + max(piece.pickup_ticks if start == 0 and piece.pickup_ticks else length, 1)
+        alone = start + max(piece.pickup_ticks if start == 0 and piece.pickup_ticks else length, 1)
+        end = lines[index + 1] if index + 1 < len(lines) else alone
         beat = whole // meter.denominator
         if meter.numerator % 3 == 0 and meter.numerator > 3 and meter.denominator >= 8:
             beat *= 3  # 6/8 has two beats of three eighths

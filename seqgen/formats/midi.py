@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from seqgen.errors import FormatError
-from seqgen.piece import Key, Meter, Part, Piece, Tempo, Text
+from seqgen.piece import NOTE, Key, Meter, Part, Piece, Tempo, Text
 
 TICKS = 480  # ticks a quarter, if that loses nothing
 MAX_TICKS = 32767  # 15 bits of the file header
@@ -30,9 +30,6 @@ NOT_TITLES = {"conductor", "conductor track", "control track", "tempo", "tempo t
 END_OF_TRACK = b"\xff\x2f\x00"
 # one note-off for every pitch of every channel, in the place of an end of track, with the delta time of the next event
 ALL_OFF = b"\0".join(bytes([0x80 | channel, pitch, 0]) for channel in range(16) for pitch in range(128)) + b"\0"
-
-
-# ---------------------------------------------------------------------------------------------------------- reading
 
 
 def read_bytes(data: bytes, name: str) -> Piece:
@@ -52,11 +49,15 @@ def read_bytes(data: bytes, name: str) -> Piece:
         raise FormatError(f"{name}: the MIDI file has no notes")
     rows = [track.notes.numpy() for track in tracks]
     part = np.repeat(np.arange(len(rows)), [len(row["time"]) for row in rows])
-    onset, duration, pitch, velocity = (
-        np.concatenate([row[key] for row in rows]).astype(np.int64) for key in ("time", "duration", "pitch", "velocity")
-    )
+    notes = np.empty(len(part), dtype=NOTE)
+    notes["part"] = part
+    for field, key in (("onset", "time"), ("duration", "duration"), ("pitch", "pitch"), ("velocity", "velocity")):
+        notes[field] = np.concatenate([row[key] for row in rows])
+    if notes["onset"].min() < 0:  # symusic counts in 32 bits
+        raise FormatError(f"{name} is longer than 2^31 ticks")
     if ends_missing:
-        duration = _first_end(part * 128 + pitch, onset, onset + duration) - onset
+        voice, ends = part * 128 + notes["pitch"], notes["onset"] + notes["duration"]
+        notes["duration"] = _first_end(voice, notes["onset"], ends) - notes["onset"]
     single = data[8:10] == b"\0\0"  # format 0: the only track's name is the title, and not that of any part
     parts = [Part("" if single else track.name, track.program, track.is_drum) for track in tracks]
     meters, pickup = _split_pickup([(m.time, m.numerator, m.denominator) for m in score.time_signatures], score.tpq)
@@ -70,10 +71,8 @@ def read_bytes(data: bytes, name: str) -> Piece:
         "impossible keys dropped": sum(not _is_key(k.key, k.tonality) for k in score.key_signatures),
         "impossible meters dropped": sum(not _is_meter(m.numerator, m.denominator) for m in score.time_signatures),
     }
-    if onset.min() < 0:  # symusic counts in 32 bits
-        raise FormatError(f"{name} is longer than 2^31 ticks")
     return Piece.build(
-        np.rec.fromarrays([onset, duration, pitch, velocity, part], names="onset,duration,pitch,velocity,part"),
+        notes,
         score.tpq,
         parts,
         title=tracks[0].name if single else _first_track_name(data),
@@ -114,14 +113,14 @@ def _check_header(data: bytes, name: str) -> None:
 
 def _parse(data: bytes, name: str):
     """symusic's score, and how many notes had no end: symusic drops them, so each round gives every pitch one more."""
-    from symusic import Score
+    from symusic.core import ScoreTick
 
     try:
-        score = Score.from_midi(data)
+        score = ScoreTick.from_midi(data)
         missing = 0
         while True:
             data = _with_ends(data)
-            ended = Score.from_midi(data)
+            ended = ScoreTick.from_midi(data)
             more = sum(len(track.notes) for track in ended.tracks) - sum(len(track.notes) for track in score.tracks)
             if more <= 0:
                 return score, missing
@@ -235,9 +234,6 @@ def _split_pickup(meters: list[tuple[int, int, int]], ticks_per_quarter: int) ->
         if found[1].tick == first < second:
             return (found[1]._replace(tick=0), *found[2:]), found[1].tick
     return found, 0
-
-
-# ---------------------------------------------------------------------------------------------------------- writing
 
 
 def to_bytes(piece: Piece) -> bytes:

@@ -71,7 +71,11 @@ def _add_score_part(part_list: Element, identity: str, part: Part, index: int) -
     score_part = _add(part_list, "score-part", id=identity)
     _add(score_part, "part-name", part.name)
     # readers guess another instrument from the name where the program is that of a piano
-    _add(_add(score_part, "score-instrument", id=f"{identity}-I1"), "instrument-name", part.name if part.program else "Piano")
+    _add(
+        _add(score_part, "score-instrument", id=f"{identity}-I1"),
+        "instrument-name",
+        part.name if part.program else "Piano",
+    )
     instrument = _add(score_part, "midi-instrument", id=f"{identity}-I1")
     channels = [channel for channel in range(1, 17) if channel != 10]
     _add(instrument, "midi-channel", 10 if part.drums else channels[index % 15])

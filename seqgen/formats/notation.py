@@ -57,7 +57,8 @@ def read_bytes(data: bytes, name: str) -> list[Piece]:
         # music21 takes such a rest for a bar of the full meter, in a pickup too, and shifts the rest of the part
         text = re.sub(r"""(<rest\b[^>]*?)\smeasure\s*=\s*["']yes["']""", r"\1", text)
     tunes = _tunes(text) if kind == "abc" else [text]
-    return [_piece(tune, kind, label, name, index if len(tunes) > 1 else 0) for index, tune in enumerate(tunes, start=1)]
+    places = [name] if len(tunes) == 1 else [f"tune {number} of {name}" for number in range(1, len(tunes) + 1)]
+    return [_piece(tune, kind, label, place) for tune, place in zip(tunes, places, strict=True)]
 
 
 def _unpacked(data: bytes, name: str) -> bytes:
@@ -113,7 +114,7 @@ def _tunes(text: str) -> list[str]:
     return [header + text[a:b] for a, b in zip(places, [*places[1:], None], strict=True)] or [text]
 
 
-def _piece(text: str, kind: str, label: str, name: str, tune: int) -> Piece:
+def _piece(text: str, kind: str, label: str, name: str) -> Piece:
     try:
         from music21 import converter
     except ModuleNotFoundError as error:
@@ -124,10 +125,9 @@ def _piece(text: str, kind: str, label: str, name: str, tune: int) -> Piece:
             piece = _from_score(converter.parseData(text, format=kind), _programs(text) if kind == "musicxml" else {})
     except Exception as error:  # music21 lets every kind of exception out
         reason = (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
-        place = f"tune {tune} of {name}" if tune else name
-        raise FormatError(f"{place} cannot be read as {label}: {reason}") from error
+        raise FormatError(f"{name} cannot be read as {label}: {reason}") from error
     if not len(piece.notes):
-        raise FormatError(f"tune {tune} of {name} has no notes" if tune else f"{name} has no notes")
+        raise FormatError(f"{name} has no notes")
     return piece
 
 
@@ -144,7 +144,8 @@ def _programs(text: str) -> dict[str, int]:
 def _from_score(score: Any, programs: Mapping[str, int]) -> Piece:
     """A Piece of a music21 Score; `programs` by the id of a part are better than music21's."""
     losses: dict[str, int] = {}
-    found = [_Part(part, index, programs, losses) for index, part in enumerate(list(getattr(score, "parts", ())) or [score])]
+    parts = list(getattr(score, "parts", ())) or [score]
+    found = [_Part(part, index == 0, programs, losses) for index, part in enumerate(parts)]
     # meters and keys stand in every part; the first that has any speaks for all
     meters = next((part.meters for part in found if part.meters), {})
     keys = next((part.keys for part in sorted(found, key=lambda part: part.drums) if part.keys), {})
@@ -154,7 +155,11 @@ def _from_score(score: Any, programs: Mapping[str, int]) -> Piece:
     software = [Text(0, line) for line in (metadata.software if metadata else ()) if line.startswith(PROVENANCE)]
     marks = dict.fromkeys(Text(*mark) for part in found for mark in part.markers)
     return Piece.build(
-        [tuple(row) for part in found for row in part.rows],
+        [
+            (onset, duration, pitch, velocity, index)
+            for index, part in enumerate(found)
+            for onset, duration, pitch, velocity in part.rows
+        ],
         SCORE_TICKS,
         [Part(part.name or "", part.program, part.drums) for part in found],
         title=_one_line((metadata.title or metadata.movementName) if metadata else None),
@@ -182,11 +187,11 @@ def _pickup(bars: list[int], meters: dict[int, tuple[int, int]]) -> int:
 class _Part:
     """What one part of a score says; filled in one walk over its elements in order of time."""
 
-    def __init__(self, part: Any, index: int, programs: Mapping[str, int], losses: dict[str, int]) -> None:
-        self.index = index
+    def __init__(self, part: Any, first: bool, programs: Mapping[str, int], losses: dict[str, int]) -> None:
+        self.first = first
         self.programs = programs
         self.losses = losses
-        self.rows: list[list[int]] = []  # onset, duration, pitch, velocity, part
+        self.rows: list[list[int]] = []  # onset, duration, pitch, velocity
         self.tied: dict[tuple[int, int], int] = {}  # (pitch, end) of a note whose tie is open -> its row
         self.name: str | None = None
         self.program, self.drums, self.drum = 0, False, None
@@ -242,7 +247,7 @@ class _Part:
                     self.tempi[self._tick(offset)] = round(float(bpm), 6)
             elif isinstance(element, expressions.RehearsalMark):
                 self.markers[self._tick(offset), str(element.content)] = None
-            elif isinstance(element, bar.Repeat) and self.index == 0:
+            elif isinstance(element, bar.Repeat) and self.first:
                 self._count("repeat marks not expanded")
 
     def _take_instrument(self, instrument: Any) -> None:
@@ -277,7 +282,7 @@ class _Part:
             if row is None:
                 velocity = member.volume.velocity if member.hasVolumeInformation() else None
                 row = len(self.rows)
-                self.rows.append([onset, end - onset, pitch, VELOCITY if velocity is None else velocity, self.index])
+                self.rows.append([onset, end - onset, pitch, VELOCITY if velocity is None else velocity])
             else:
                 self.rows[row][1] = end - self.rows[row][0]
             if tie in ("start", "continue"):

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from seqgen.formats import engraving
 from seqgen.formats.musicxml import NOT_XML
 from seqgen.formats.notation import PROVENANCE
-from seqgen.piece import Key, Piece
+from seqgen.piece import Piece, Text
 
 # Okabe and Ito's colours, which stay apart for colour-blind eyes; without their yellow, which is lost on white
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5d4a9c", "#4d4d4d")
@@ -19,10 +19,11 @@ FONT = "Inter, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
 MARGIN = 20
 WIDTH = 1100  # pixels of time a piece gets, where PER_QUARTER allows
-PER_QUARTER = (14, 56)  # pixels, least and most
+PER_QUARTER = (10, 56)  # pixels, least and most
 LANES = 440  # pixels of pitch a piece gets, where LANE allows
 LANE = (6, 14)  # pixels a semitone, least and most
 DRUM_LANE = 15
+KEYBOARD = 18
 LETTER = 6.6  # average width at 12 pixels
 BLACK_KEYS = {1, 3, 6, 8, 10}
 
@@ -36,12 +37,12 @@ DRUMS = {
     71: "short whistle", 72: "long whistle", 73: "short guiro", 74: "long guiro", 75: "claves", 76: "high block",
     77: "low block", 78: "mute cuica", 79: "open cuica", 80: "mute triangle", 81: "triangle",
 }  # fmt: skip
-MAJOR = "C♭ G♭ D♭ A♭ E♭ B♭ F C G D A E B F♯ C♯".split()
-MINOR = "A♭ E♭ B♭ F C G D A E B F♯ C♯ G♯ D♯ A♯".split()
+MAJOR = ["C♭", "G♭", "D♭", "A♭", "E♭", "B♭", "F", "C", "G", "D", "A", "E", "B", "F♯", "C♯"]
+MINOR = ["A♭", "E♭", "B♭", "F", "C", "G", "D", "A", "E", "B", "F♯", "C♯", "G♯", "D♯", "A♯"]
 
 
 class _Frame(NamedTuple):
-    """Where things are, in pixels. `pitched` and `drums` are the pitches of the lanes, from the top down."""
+    """Where things are, in pixels. `pitched` and `drums` are the pitches of the lanes from the top down."""
 
     left: float
     top: float
@@ -49,16 +50,20 @@ class _Frame(NamedTuple):
     lane: float
     pitched: Sequence[int]
     drums: Sequence[int]
-    ticks: int
+    end: int  # in ticks
 
     def x(self, tick: float) -> float:
         return self.left + tick * self.per_tick
 
-    def y(self, pitch: int) -> float:
+    def y(self, pitch: int, drums: bool) -> float:
+        """Upper edge of a lane."""
+        if drums:
+            return self.drum_top + self.drums.index(pitch) * DRUM_LANE
         return self.top + (self.pitched[0] - pitch) * self.lane
 
-    def drum_y(self, pitch: int) -> float:
-        return self.drum_top + self.drums.index(pitch) * DRUM_LANE
+    @property
+    def right(self) -> float:
+        return self.x(self.end)
 
     @property
     def drum_top(self) -> float:
@@ -77,29 +82,28 @@ def to_bytes(piece: Piece) -> bytes:
 def to_svg(piece: Piece) -> str:
     """An SVG document; the same piece gives the same text."""
     layout = engraving.bars(piece)
-    legend = _legend(piece)
-    marks = [*piece.chords, *(mark for mark in piece.markers if not mark.text.startswith(PROVENANCE))]
-    top = MARGIN + 44 + (14 * bool(marks))
-    frame = _frame(piece, layout[-1].end, top)
-    right = frame.x(frame.ticks) + MARGIN
-    rows = list(_legend_rows(legend, right - frame.left - MARGIN))
-    frame = frame._replace(top=top + 20 * len(rows))
-    height = frame.bottom + MARGIN
-    summary = _summary(piece, len([bar for bar in layout if bar.number > 0]))
     provenance = [mark.text for mark in piece.markers if mark.text.startswith(PROVENANCE)]
+    marks = [*piece.chords, *(mark for mark in piece.markers if mark.text not in provenance)]
+    frame = _frame(piece, layout[-1].end)
+    legend = list(_legend(piece, frame.right - MARGIN))
+    frame = frame._replace(top=MARGIN + 64 + 20 * (legend[-1][1] + 1 if legend else 0) + 15 * bool(marks))
     title = piece.title or "Piano roll"
+    summary = _summary(piece, sum(bar.number > 0 for bar in layout))
+    width = max(frame.right, 2 * MARGIN + LETTER * len(summary), 2 * MARGIN + 10 * len(title)) + MARGIN
+    size = f"{width:.0f} {frame.bottom + MARGIN:.0f}"
+    names = ", ".join(part.name for part in piece.parts if part.name)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{right:.0f}" height="{height:.0f}"'
-        f' viewBox="0 0 {right:.0f} {height:.0f}" role="img" aria-labelledby="title desc" font-family="{FONT}">',
-        f'<title id="title">{_text(title)}</title>',
-        f'<desc id="desc">{_text(_description(piece, summary))}</desc>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.split()[0]}" height="{size.split()[1]}"'
+        f' viewBox="0 0 {size}" role="img" font-family="{FONT}">',
+        f"<title>{_text(title)}</title>",
+        f"<desc>{_text(f'Piano roll: {summary}' + (f'. Parts: {names}' if names else ''))}</desc>",
         *(f"<metadata>{_text(text)}</metadata>" for text in provenance),
         f'<rect width="100%" height="100%" rx="6" fill="{PAPER}"/>',
         _label(MARGIN, MARGIN + 14, title, 17, INK, 'font-weight="600"'),
-        _label(MARGIN, MARGIN + 32, summary, 12, SOFT),
-        *_legend_marks(rows, MARGIN, MARGIN + 52),
+        _label(MARGIN, MARGIN + 34, summary, 12, SOFT),
+        *_legend_marks(legend),
         *_lanes(frame),
-        *_grid(frame, layout),
+        *_bar_lines(frame, layout),
         *_mark_labels(frame, marks),
         *_notes(piece, frame),
         "</svg>",
@@ -107,7 +111,168 @@ def to_svg(piece: Piece) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _frame(piece: Piece, ticks: int, top: float) -> _Frame:
-    drum = [part.drums for part in piece.parts]
-    pitches = {is_drum: sorted({n["pitch"].item() for n in piece.notes if drum[n["part"]] is is_drum}) for is_drum in (0, 1)}
-    return _Frame(0, top, 1, 1, (), (), ticks)
+def _frame(piece: Piece, end: int) -> _Frame:
+    pitches: dict[bool, set[int]] = {False: set(), True: set()}
+    for index, part in enumerate(piece.parts):
+        pitches[part.drums].update(piece.part_notes(index)["pitch"].tolist())
+    pitched: Sequence[int] = ()
+    if pitches[False]:
+        # at least an octave, and a C to give it a name
+        low, high = min(pitches[False]) - 2, max(pitches[False]) + 2
+        low, high = (low, high) if high - low >= 14 else (low - (14 - high + low) // 2, high + (15 - high + low) // 2)
+        pitched = range(high, low - 1, -1)
+    lane = min(max(LANES / max(len(pitched), 1), LANE[0]), LANE[1])
+    quarters = max(end / piece.ticks_per_quarter, 1)
+    per_quarter = min(max(WIDTH / quarters, PER_QUARTER[0]), PER_QUARTER[1])
+    drums = sorted(pitches[True], reverse=True)
+    longest = max([len(_drum_name(pitch)) for pitch in drums] + [3])
+    left = MARGIN + longest * LETTER * 0.9 + 10 + (KEYBOARD if pitched else 0)
+    return _Frame(left, 0, per_quarter / piece.ticks_per_quarter, lane, pitched, drums, end)
+
+
+def _summary(piece: Piece, bars: int) -> str:
+    """Tempo, meter, key and size in one line."""
+    facts = []
+    if piece.tempi:
+        facts.append(f"♩ = {piece.tempi[0].bpm:.4g}")
+    if piece.meters:
+        facts.append(f"{piece.meters[0].numerator}/{piece.meters[0].denominator}")
+    if piece.keys:
+        key = piece.keys[0]
+        name = (MINOR if key.mode == "minor" else MAJOR)[key.fifths + 7] if abs(key.fifths) <= 7 else ""
+        signs = f"{abs(key.fifths)} {'flat' if key.fifths < 0 else 'sharp'}{'s' * (abs(key.fifths) != 1)}"
+        facts.append(f"{name} {key.mode}" if key.mode and name else signs)
+    notes = len(piece.notes)
+    facts += [f"{bars} bar{'s' * (bars != 1)}", f"{notes:,} note{'s' * (notes != 1)}"]
+    return "  ·  ".join(facts)
+
+
+def _legend(piece: Piece, width: float) -> Iterator[tuple[float, int, str, str]]:
+    """(x, row, colour, name) of every part, if there are several with notes and some have names."""
+    used = set(piece.notes["part"].tolist())
+    if len(used) < 2 or not any(piece.parts[index].name for index in used):
+        return
+    x, row = float(MARGIN), 0
+    for index in sorted(used):
+        name = _shortened(piece.parts[index].name or f"Part {index + 1}")
+        advance = 34 + LETTER * len(name)
+        if x > MARGIN and x + advance > width:
+            x, row = float(MARGIN), row + 1
+        yield x, row, _colour(index), name
+        x += advance
+
+
+def _legend_marks(legend: Iterable[tuple[float, int, str, str]]) -> Iterator[str]:
+    for x, row, colour, name in legend:
+        y = MARGIN + 44 + 20 * row
+        yield f'<rect x="{x:.1f}" y="{y + 2:.1f}" width="14" height="10" rx="2.5" fill="{colour}"/>'
+        yield _label(x + 20, y + 11, name, 12, INK)
+
+
+def _lanes(frame: _Frame) -> Iterator[str]:
+    """Shaded lanes for black keys, a keyboard and the names of the C's at the left, names of drums."""
+    width = frame.right - frame.left
+    keyboard = frame.left - KEYBOARD
+    if frame.pitched:
+        height = len(frame.pitched) * frame.lane
+        black = [frame.y(pitch, False) for pitch in frame.pitched if pitch % 12 in BLACK_KEYS]
+        bottoms_of_c = [frame.y(pitch, False) + frame.lane for pitch in frame.pitched if pitch % 12 == 0]
+        bottoms_of_f = [frame.y(pitch, False) + frame.lane for pitch in frame.pitched if pitch % 12 == 5]
+        short = KEYBOARD * 0.6  # how far a black key reaches
+        lanes = "".join(f"M{frame.left:.1f} {y:.1f}h{width:.1f}v{frame.lane:.2f}h{-width:.1f}z" for y in black)
+        keys = "".join(f"M{keyboard:.1f} {y + 0.5:.1f}h{short:.1f}v{frame.lane - 1:.2f}h{-short:.1f}z" for y in black)
+        # white keys meet in the middle of a black one, but for B and C, E and F
+        white = "".join(f"M{keyboard + short:.1f} {y + frame.lane / 2:.1f}h{KEYBOARD - short:.1f}" for y in black)
+        white += "".join(f"M{keyboard:.1f} {y:.1f}h{KEYBOARD}" for y in bottoms_of_c + bottoms_of_f)
+        yield f'<path d="{lanes}" fill="{SHADE}"/>'
+        yield f'<path d="{keys}" fill="#4b5563"/>'
+        yield _line(white, LINE)
+        yield _line("".join(f"M{frame.left:.1f} {y:.1f}h{width:.1f}" for y in bottoms_of_c), LINE)
+        box = f'x="{keyboard:.1f}" y="{frame.top:.1f}" width="{KEYBOARD + width:.1f}" height="{height:.1f}"'
+        yield f'<rect {box} fill="none" stroke="{LINE}"/>'
+        yield _line(f"M{frame.left:.1f} {frame.top:.1f}v{height:.1f}", LINE)
+        for pitch in frame.pitched:
+            if pitch % 12 == 0:
+                y = frame.y(pitch, False) + frame.lane / 2 + 3.7
+                yield _label(keyboard - 6, y, f"C{pitch // 12 - 1}", 11, SOFT, 'text-anchor="end"')
+    for index, pitch in enumerate(frame.drums):
+        y = frame.y(pitch, True)
+        if index % 2 == 0:
+            yield f'<rect x="{frame.left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{DRUM_LANE}" fill="{SHADE}"/>'
+        yield _label(frame.left - 6, y + 11, _drum_name(pitch), 11, SOFT, 'text-anchor="end"')
+    if frame.drums:
+        height = len(frame.drums) * DRUM_LANE
+        box = f'x="{frame.left:.1f}" y="{frame.drum_top:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        yield f'<rect {box} fill="none" stroke="{LINE}"/>'
+
+
+def _bar_lines(frame: _Frame, layout: Sequence[engraving.Bar]) -> Iterator[str]:
+    """Bar lines with numbers, as many as have room, and beats where they do not crowd."""
+    spans = [(frame.top, len(frame.pitched) * frame.lane), (frame.drum_top, len(frame.drums) * DRUM_LANE)]
+    spans = [(top, height) for top, height in spans if height]
+
+    def lines(ticks: Iterable[int]) -> str:
+        return "".join(f"M{frame.x(tick):.1f} {top:.1f}v{height:.1f}" for tick in ticks for top, height in spans)
+
+    beat = layout[-1].beat * frame.per_tick
+    if beat >= 9:
+        yield _line(lines(tick for bar in layout for tick in range(bar.start + bar.beat, bar.end, bar.beat)), BEAT)
+    yield _line(lines(bar.start for bar in layout[1:]), LINE)
+    room = (layout[-1].end - layout[-1].start) * frame.per_tick
+    every = next((step for step in (1, 2, 4, 5, 10, 20, 50, 100) if step * room >= 26), 200)
+    for bar in layout:
+        if bar.number and (bar.number == 1 or bar.number % every == 0):
+            yield _label(frame.x(bar.start) + 2, frame.top - 5, str(bar.number), 10, SOFT)
+
+
+def _mark_labels(frame: _Frame, marks: Iterable[Text]) -> Iterator[str]:
+    """Chord symbols and markers above the bar numbers; one that would cover the one before is left out."""
+    free = 0.0
+    for mark in sorted(marks, key=lambda mark: mark.tick):
+        x, text = frame.x(mark.tick) + 2, _shortened(mark.text)
+        if x >= free:
+            yield _label(x, frame.top - 19, text, 11, INK)
+            free = x + LETTER * len(text) + 4
+
+
+def _notes(piece: Piece, frame: _Frame) -> Iterator[str]:
+    for index, part in enumerate(piece.parts):
+        notes = piece.part_notes(index).tolist()
+        if not notes:
+            continue
+        height = (DRUM_LANE if part.drums else frame.lane) - 1.4
+        yield f'<g fill="{_colour(index)}">' + (f"<title>{_text(part.name)}</title>" if part.name else "")
+        for onset, duration, pitch, velocity, _ in notes:
+            x, y = frame.x(onset), frame.y(pitch, part.drums) + 0.7
+            # a drum has no length worth showing
+            width = max(5.0 if part.drums else duration * frame.per_tick - 0.8, 1.2)
+            yield (
+                f'<rect x="{x + 0.4:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2"'
+                f' opacity="{0.35 + 0.65 * velocity / 127:.2f}"/>'
+            )
+        yield "</g>"
+
+
+def _colour(part: int) -> str:
+    return COLOURS[part % len(COLOURS)]
+
+
+def _drum_name(pitch: int) -> str:
+    return DRUMS.get(pitch, f"drum {pitch}")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 32 else text[:31] + "…"
+
+
+def _line(path: str, colour: str) -> str:
+    return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1"/>'
+
+
+def _label(x: float, y: float, text: str, size: int, colour: str, more: str = "") -> str:
+    more = f" {more}" if more else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"{more}>{_text(text)}</text>'
+
+
+def _text(text: str) -> str:
+    return escape(NOT_XML.sub("", text))

@@ -71,4 +71,6 @@ def to_bytes(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise FormatError(f"the text holds a lone surrogate, U+{ord(text[error.start]):04X}, at {error.start}") from error
+        raise FormatError(
+            f"the text holds a lone surrogate, U+{ord(text[error.start]):04X}, at {error.start}"
+        ) from error

@@ -33,8 +33,8 @@ def unroll(
     """Logits `(Tx, batch, n_values)` for the id after each of `ids`, and the state after the last.
 
     ids `(Tx, batch)`; features `(Tx, batch, n_features)`; keep `(Tx, batch)`: 0 where the state is cleared before the
-    step, since a sequence starts there, else 1. dropout_masks: for each cell what its hidden state is multiplied with on
-    the way up, `(batch, n_a)`, the same at every step of the window.
+    step, since a sequence starts there, else 1. dropout_masks: for each cell what its hidden state is multiplied with
+    on the way up, `(batch, n_a)`, the same at every step of the window.
     """
     rows = tf.gather(cells[0].kernel, ids)  # (Tx, batch, gates * n_a)
     offset = densor.units

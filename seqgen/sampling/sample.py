@@ -7,9 +7,9 @@ import numpy as np
 
 from seqgen.encodings import Grammar
 from seqgen.errors import SamplingError
-from seqgen.stepper import Stepper
 from seqgen.sampling.constraints import Constraint
 from seqgen.sampling.strategies import Strategy, draw, probabilities
+from seqgen.stepper import Stepper
 from seqgen.vocabulary import END, START
 
 _TOKENS_A_STEP = 200  # far more than any encoding spells in one step; a bound, so that no model loops for ever

@@ -6,7 +6,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from seqgen.training.loop import Report, Result, fit  # noqa: E402
-from seqgen.training.settings import Settings, make_settings  # noqa: E402
+from seqgen.training.loop import Report, Result, fit
+from seqgen.training.settings import Settings, make_settings
 
 __all__ = ["Report", "Result", "Settings", "fit", "make_settings"]

@@ -16,7 +16,7 @@ from seqgen.encodings.grid import TRANSPOSITIONS
 from seqgen.errors import TrainingError
 from seqgen.evaluate import score
 from seqgen.modelfile import Architecture
-from seqgen.models import build, load_weights, weights_of
+from seqgen.models import build, weights_of
 from seqgen.models.unroll import unroll, zero_state
 from seqgen.runtime import RecurrentStepper
 from seqgen.training.lanes import Lanes, Window
@@ -220,11 +220,8 @@ class _Run:
         masks = None
         if settings.dropout:
             shape = (settings.batch_size, settings.n_a)
-            masks = [
-                tf.cast(tf.random.stateless_uniform(shape, seed + [0, layer << 24]) >= settings.dropout, tf.float32)
-                / (1 - settings.dropout)
-                for layer in range(settings.layers)
-            ]
+            draws = tf.random.stateless_uniform((settings.layers, *shape), seed)
+            masks = tf.unstack(tf.cast(draws >= settings.dropout, tf.float32) / (1 - settings.dropout))
         with tf.GradientTape() as tape:
             logits, after = unroll(
                 self.cells, self.densor, ids, features, self.architecture.feature_sizes, keep, state, masks

@@ -48,8 +48,9 @@ class Settings:
         self.check()
         size = self.size or ("large" if tokens >= _LARGE_FROM else "medium" if tokens >= _MEDIUM_FROM else "small")
         n_a, layers, dropout = _SHAPES[size]
-        tx = self.tx or min(128, max(16, tokens // 64))
-        batch_size = self.batch_size or min(32, max(1, tokens // (2 * tx)))
+        tx = self.tx or min(64 if tokens < _LARGE_FROM else 128, max(16, tokens // 64))
+        # about 40 updates an epoch at least: a small corpus learns by many small steps
+        batch_size = self.batch_size or min(32, max(1, tokens // (40 * tx)))
         chosen: dict[str, Any] = {
             "size": size,
             "n_a": self.n_a or n_a,

@@ -23,7 +23,7 @@ def nearest(tick: int, ticks_per_quarter: int, grid: int) -> int:
 
 
 def spans(piece: Piece, grid: int, part: int | None = None) -> list[tuple[int, int, int, int]]:
-    """(first step, step of the end, pitch, part) of the notes of pitched parts, as every grid encoding quantises them."""
+    """(first step, end step, pitch, part) of the notes of pitched parts, as every grid encoding quantises them."""
     found = []
     for onset, duration, pitch, _, own in piece.notes.tolist():
         if piece.parts[own].drums or part not in (None, own):
@@ -75,7 +75,9 @@ def voices(draw: st.DrawFn, parts: int, lowest: int = 0, highest: int = 127) -> 
     for part in range(parts):
         time = 0
         events = draw(
-            st.lists(st.tuples(st.integers(0, 30), st.integers(1, 40), st.integers(lowest, highest)), min_size=1, max_size=8)
+            st.lists(
+                st.tuples(st.integers(0, 30), st.integers(1, 40), st.integers(lowest, highest)), min_size=1, max_size=8
+            )
         )
         for gap, duration, pitch in events:
             time += gap * draw(st.integers(0, 1))
@@ -138,7 +140,7 @@ TEXT = st.one_of(
 # --- every encoding with a corpus -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Case:
     """An encoding, sources it can take, and what follows from them."""
 

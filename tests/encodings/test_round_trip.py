@@ -86,12 +86,12 @@ def test_chorale_keeps_the_last_note_that_begins_on_a_step(piece, grid):
     wanted, lost = [], 0
     for part in range(4):
         line = spans(piece, grid, part)
-        for index, (first, end, pitch, _) in enumerate(line):
-            following = line[index + 1][0] if index + 1 < len(line) else end
-            if following == first and index + 1 < len(line):
+        starts = [first for first, _, _, _ in line]
+        for (first, end, pitch, _), following in zip(line, [*starts[1:], 10**9], strict=True):
+            if first == following:
                 lost += 1
             else:
-                wanted.append((first, min(end, following) - first if index + 1 < len(line) else end - first, pitch, part))
+                wanted.append((first, min(end, following) - first, pitch, part))
     assert rows(encoding.decode(sequence.tokens)) == sorted(wanted)
     assert sequence.losses.get("notes shorter than a grid step lost", 0) == lost
 
@@ -139,8 +139,7 @@ def test_notes_are_chords_one_after_the_other(piece, grid, joint):
 def test_every_note_off_the_grid_is_counted(piece, grid):
     encoding = encodings.make("frames", grid=grid)
     off = sum(
-        (onset * grid) % piece.ticks_per_quarter > 0
-        or (onset + duration) * grid % piece.ticks_per_quarter > 0
+        (onset * grid) % piece.ticks_per_quarter > 0 or (onset + duration) * grid % piece.ticks_per_quarter > 0
         for onset, duration, _, _, part in piece.notes.tolist()
         if not piece.parts[part].drums
     )
@@ -213,9 +212,7 @@ def test_chorale_keeps_unisons_crossings_rests_and_repeated_notes():
     )
     encoding = encodings.make("chorale", parts=2)
     (sequence,) = encoding.encode(piece)
-    assert " ".join(sequence.tokens[3:]) == (
-        "60 60 hold hold 60 67 hold hold rest hold rest hold 64 hold hold hold"
-    )
+    assert " ".join(sequence.tokens[3:]) == ("60 60 hold hold 60 67 hold hold rest hold rest hold 64 hold hold hold")
     assert rows(encoding.decode(sequence.tokens)) == rows(piece)
 
 
@@ -246,11 +243,9 @@ def test_an_unfinished_event_is_closed_and_said():
     begun = ["key=?", "meter=?", "pickup=0"]
     for name, tokens, wanted in (
         ("notes", ["60", "=1", "62"], [(0, 4, 60, 0), (4, 4, 62, 0)]),
-        ("chorale", ["60", "hold", "62", "64", "hold"], [(0, 2, 60, 0), (0, 1, 62, 2), (0, 1, 64, 3)]),
+        ("chorale", ["60", "rest", "62", "64", "hold"], [(0, 2, 60, 0), (0, 1, 62, 2), (0, 1, 64, 3)]),
         ("frames", ["+60", "|", "_60", "+40"], [(0, 2, 60, 0), (1, 1, 40, 0)]),
     ):
-        if name == "chorale":
-            tokens = ["60", "rest", "62", "64", "hold"]
         piece = encodings.make(name).decode(begun + tokens)
         assert rows(piece) == sorted(wanted)
         assert piece.losses == {"unfinished steps closed": 1}
@@ -288,13 +283,12 @@ def test_an_open_mode_is_read_off_the_last_bass_note(fifths, bass, name):
         [Part("Melody"), Part(drums=True)],
         keys=(Key(0, fifths),),
     )
-    tonic = "C Db D Eb E F F# G Ab A Bb B C# G#".split()
-    key = encodings.make(name).encode(piece)[0].tokens[0]
-    tone, mode = key.removeprefix("key=").split("-")
+    names = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"]
+    pitch_classes = {**{name: index for index, name in enumerate(names)}, "C#": 1, "G#": 8}
+    tonic, _, mode = encodings.make(name).encode(piece)[0].tokens[0].removeprefix("key=").partition("-")
     relative_minor = (7 * fifths + 9) % 12
     assert mode == ("minor" if bass % 12 == relative_minor else "major")
-    pitch_class = {**{name: index for index, name in enumerate(tonic[:12])}, "C#": 1, "G#": 8}[tone]
-    assert pitch_class == (relative_minor if mode == "minor" else 7 * fifths % 12)
+    assert pitch_classes[tonic] == (relative_minor if mode == "minor" else 7 * fifths % 12)
 
 
 # --- which voice ------------------------------------------------------------------------------------------------------

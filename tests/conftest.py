@@ -1,0 +1,22 @@
+"""Options and fixtures of the whole suite."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also the slow tests, at reduced counts")
+    parser.addoption("--full", action="store_true", help="also the slow tests, at full counts")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow") or config.getoption("--full"):
+        return
+    kept = [item for item in items if "slow" not in item.keywords]
+    config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
+    items[:] = kept
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches of the tests stay with the tests."""
+    monkeypatch.setenv("SEQGEN_HOME", str(tmp_path_factory.getbasetemp() / "home"))

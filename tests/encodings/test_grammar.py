@@ -1,0 +1,368 @@
+"""The grammar contract: every encoded sequence is legal, every legal sequence decodes, features and clock are true."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from encoding_cases import CASES, MUSIC, bar_and_pickup, case
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqgen.errors import TokenError
+from seqgen.piece import Meter, Part, Piece
+from seqgen.vocabulary import END, PAD, START, UNK
+
+SEEDS = st.integers(0, 10**6)
+every_case = pytest.mark.parametrize("made", [case(name) for name in CASES], ids=CASES)
+music_case = pytest.mark.parametrize("made", [case(name) for name in MUSIC], ids=MUSIC)
+
+
+def check_state(grammar, state, n_values: int) -> None:
+    """What must hold in every state that can be reached."""
+    legal = grammar.legal(state)
+    assert legal.dtype == bool
+    assert legal.shape == (n_values,)
+    assert legal.any()
+    assert not legal[[PAD, START, UNK]].any()
+    assert not legal.flags.writeable
+    assert grammar.legal(state) is legal
+    features = grammar.features(state)
+    assert len(features) == len(grammar.feature_sizes)
+    assert all(0 <= value < size for value, size in zip(features, grammar.feature_sizes, strict=True))
+    assert isinstance(hash(state), int)
+
+
+@every_case
+def test_every_encoded_sequence_is_legal(made):
+    for sequence in made.sequences:
+        state = made.grammar.start()
+        for id in made.ids(sequence.tokens):
+            check_state(made.grammar, state, len(made.vocabulary))
+            assert made.grammar.legal(state)[id]
+            state = made.grammar.advance(state, id)
+        assert made.grammar.legal(state)[END]
+        # spaces at the end of a text wait for a word that never comes
+        assert made.grammar.at_step(state) or sequence.tokens[-1] == "<space>"
+
+
+@every_case
+def test_no_sequence_is_empty(made):
+    state = made.grammar.start()
+    assert not made.grammar.legal(state)[END]
+    for id in made.ids(made.sequences[0].tokens[: made.controls]):
+        state = made.grammar.advance(state, id)
+        assert not made.grammar.legal(state)[END]
+
+
+@every_case
+@given(seed=SEEDS)
+@settings(max_examples=8)
+def test_a_random_walk_decodes_at_every_prefix(made, seed):
+    ids, states, _ = made.random_walk(seed, 200, may_end=False)
+    tokens = made.vocabulary.to_tokens(ids)
+    for read, state in enumerate(states):
+        check_state(made.grammar, state, len(made.vocabulary))
+        decoded = made.encoding.decode(tokens[:read])
+        unfinished = getattr(decoded, "losses", {}).get("unfinished steps closed", 0)
+        if made.encoding.unit == "music" and read >= made.controls:
+            assert unfinished == (not made.grammar.at_step(state))
+
+
+@every_case
+@given(seed=SEEDS)
+@settings(max_examples=8)
+def test_a_sequence_may_end_after_every_step(made, seed):
+    ids, states, _ = made.random_walk(seed, 100, may_end=False)
+    for read, state in enumerate(states):
+        if made.grammar.at_step(state):
+            assert made.grammar.legal(state)[END] == (read > made.controls)
+
+
+def without_silence_at_the_end(tokens: list[str], options: dict) -> list[str]:
+    """A Piece ends with its last note, so what only waits behind it is not spelled again."""
+    controls, body = tokens[:3], tokens[3:]
+    if "joint" in options:
+        size = 1 if options["joint"] else 2
+        silent = lambda: body[-size].startswith("rest")  # noqa: E731
+    elif "parts" in options:
+        size = options["parts"]
+        silent = lambda: body[-size:] == ["rest"] * size  # noqa: E731
+    else:
+        size = 1
+        silent = lambda: body[-2:] in (["|", "|"], ["|"])  # noqa: E731
+    while body and silent():
+        body = body[:-size]
+    return controls + body
+
+
+@music_case
+@given(seed=SEEDS)
+@settings(max_examples=25)
+def test_a_complete_walk_has_one_spelling(made, seed):
+    ids, states, _ = made.random_walk(seed, 400)
+    read = max(read for read, state in enumerate(states) if made.grammar.at_step(state))
+    tokens = made.vocabulary.to_tokens(ids[:read])
+    heard = without_silence_at_the_end(tokens, made.encoding.options)
+    piece = made.encoding.decode(tokens)
+    assert piece.losses == {}
+    if len(piece.notes):
+        (again,) = made.encoding.encode(piece)
+        assert again.tokens == heard
+        assert piece.end_tick == made.walked(made.ids(heard)).clock.time
+    else:
+        assert heard == tokens[:3]
+
+
+@music_case
+@given(seed=SEEDS)
+@settings(max_examples=25)
+def test_the_clock_tells_the_place_in_the_bar(made, seed):
+    ids, states, _ = made.random_walk(seed, 300)
+    tokens = made.vocabulary.to_tokens(ids)
+    bar, pickup = bar_and_pickup(tokens, made.encoding.options["grid"])
+    bars = {
+        grid_bar for grid_bar, _ in (bar_and_pickup(s.tokens, made.encoding.options["grid"]) for s in made.sequences)
+    }
+    bars.add(4 * made.encoding.options["grid"])
+    line = pickup - bar if pickup else 0  # the last bar line; that of the pickup's bar lies before the piece
+    for read, state in enumerate(states[made.controls :], made.controls):
+        time = state.clock.time
+        while time >= line + bar:
+            line += bar
+        assert state.clock.position == time - line
+        position, length, *more = made.grammar.features(state)
+        assert position == time - line
+        assert length == sorted(bars).index(bar)
+        if made.encoding.name == "chorale":
+            assert more == [(read - made.controls) % made.encoding.options["parts"]]
+        if made.grammar.at_step(state) and read > made.controls:
+            piece = made.encoding.decode(tokens[:read])
+            assert piece.end_tick <= time
+            assert all((tick - pickup) % bar == 0 for tick in piece.bar_lines() if tick > 0)
+
+
+@every_case
+@given(seed=SEEDS)
+@settings(max_examples=15)
+def test_unknown_tokens_may_stand_anywhere(made, seed):
+    random = np.random.default_rng(seed)
+    ids = made.ids(made.sequences[seed % len(made.sequences)].tokens)
+    state = made.grammar.start()
+    for id in ids:
+        state = made.grammar.advance(state, UNK if random.random() < 0.2 else id)
+        check_state(made.grammar, state, len(made.vocabulary))
+    for _ in range(50):
+        state = made.grammar.advance(state, UNK)
+        check_state(made.grammar, state, len(made.vocabulary))
+
+
+@music_case
+@given(seed=SEEDS)
+@settings(max_examples=15)
+def test_a_piece_that_the_vocabulary_does_not_hold_is_legal_but_for_its_unknown_tokens(made, seed):
+    random = np.random.default_rng(seed)
+    grid, parts = made.encoding.options["grid"], made.encoding.options.get("parts", 1)
+    notes = [
+        (int(onset), int(random.integers(1, 12)), int(random.integers(40, 80)), 80, part)
+        for part in range(parts)
+        for onset in range(0, 120, 12)
+    ]
+    if made.encoding.name == "frames":
+        notes += [(onset + 3, duration, pitch + 20, 80, 0) for onset, duration, pitch, _, _ in notes]
+    pickup = int(random.integers(0, 5 * grid))
+    piece = Piece.build(notes, grid, [Part()] * parts, meters=(Meter(0, 5, 4),), pickup_ticks=pickup)
+    (sequence,) = made.encoding.encode(piece)
+    ids = made.ids(sequence.tokens)
+    assert UNK in ids
+    state = made.grammar.start()
+    for id in [*ids, END]:
+        check_state(made.grammar, state, len(made.vocabulary))
+        assert id == UNK or made.grammar.legal(state)[id]
+        if id == END:
+            assert made.grammar.at_step(state)
+        else:
+            state = made.grammar.advance(state, id)
+
+
+@pytest.mark.parametrize("name", ["words", "chars"])
+def test_a_text_that_the_vocabulary_does_not_hold_is_legal_but_for_its_unknown_tokens(name):
+    made = case(name)
+    ids = made.ids(made.encoding.encode("Quite another ((text))  with its own words")[0].tokens)
+    assert UNK in ids
+    state = made.grammar.start()
+    for id in ids:
+        assert id == UNK or made.grammar.legal(state)[id]
+        state = made.grammar.advance(state, id)
+    assert made.grammar.legal(state)[END]
+
+
+@music_case
+def test_controls_come_first_in_their_order(made):
+    state = made.grammar.start()
+    for name in ("key=", "meter=", "pickup="):
+        legal = made.grammar.legal(state)
+        wanted = {token for token in made.vocabulary.tokens if token.startswith(name)}
+        assert {token for token, may in zip(made.vocabulary.tokens, legal, strict=True) if may} == wanted
+        for token in ("pickup=0", "key=?", "meter=?"):
+            if not token.startswith(name):
+                with pytest.raises(TokenError, match=f"the {name[:-1]} token belongs here, not '{token[:3]}"):
+                    made.grammar.advance(state, made.vocabulary.ids[token])
+        state = made.grammar.advance(state, made.vocabulary.ids[sorted(wanted)[0]])
+    for _ in range(100):
+        assert not any(
+            token.startswith(("key=", "meter=", "pickup="))
+            for token, may in zip(made.vocabulary.tokens, made.grammar.legal(state), strict=True)
+            if may
+        )
+        state = made.grammar.advance(state, int(np.flatnonzero(made.grammar.legal(state))[-1]))
+
+
+@music_case
+def test_a_pickup_longer_than_its_bar_is_none(made):
+    grid, parts = made.encoding.options["grid"], made.encoding.options.get("parts", 1)
+    notes = [(0, 5 * grid, 60, 80, part) for part in range(parts)]
+    pieces = [
+        Piece.build(notes, grid, [Part()] * parts, meters=(Meter(0, *meter),), pickup_ticks=pickup)
+        for meter, pickup in (((6, 4), 5 * grid), ((1, 4), 0))
+    ]
+    sequences = [made.encoding.encode(piece)[0] for piece in pieces]
+    grammar = made.encoding.grammar(vocabulary := made.encoding.vocabulary(sequences))
+    mixed = ["key=?", "meter=1/4", f"pickup={5 * grid}", *sequences[0].tokens[3:]]
+    state = grammar.start()
+    for id in vocabulary.to_ids(mixed[:3]).tolist():
+        state = grammar.advance(state, id)
+    assert state.clock.position == 0
+    assert made.encoding.decode(mixed).pickup_ticks == 0
+
+
+# --- what is not legal ------------------------------------------------------------------------------------------------
+
+
+def legal_after(name: str, body: str) -> set[str]:
+    made = case(name)
+    begin = ["key=?", "meter=?", "pickup=0"]
+    state = made.walked(made.ids([*begin, *body.split()]))
+    return {token for token, may in zip(made.vocabulary.tokens, made.grammar.legal(state), strict=True) if may}
+
+
+def test_silence_in_notes_has_one_spelling():
+    pitches = {token for token in case("notes").vocabulary.tokens if token[0].isdigit()}
+    lengths = {token for token in case("notes").vocabulary.tokens if token[0] == "="}
+    assert legal_after("notes", "") == {"rest", *pitches}
+    assert legal_after("notes", "60") == legal_after("notes", "rest") == lengths
+    assert legal_after("notes", "rest =1") == {"<end>", *pitches}
+    assert legal_after("notes", "60 =1") == {"rest", "<end>", *pitches}
+    joint = {token for token in case("notes-joint").vocabulary.tokens if token[0].isdigit()}
+    rests = {token for token in case("notes-joint").vocabulary.tokens if token.startswith("rest=")}
+    assert rests
+    assert legal_after("notes-joint", "") == rests | joint
+    assert legal_after("notes-joint", "rest=1/4") == {"<end>"} | joint
+    assert legal_after("notes-joint", "60=1") == {"<end>"} | rests | joint
+
+
+def test_only_what_sounds_goes_on_in_a_chorale():
+    pitches = {token for token in case("chorale-triplets").vocabulary.tokens if token.isdigit()}
+    assert legal_after("chorale-triplets", "") == {"rest", *pitches}
+    assert legal_after("chorale-triplets", "60") == {"rest", *pitches}
+    assert legal_after("chorale-triplets", "60 rest") == {"rest", "hold", "<end>", *pitches}
+    assert legal_after("chorale-triplets", "60 rest hold") == {"rest", *pitches}
+    assert legal_after("chorale-triplets", "60 rest rest rest") == {"rest", "<end>", *pitches}
+    assert legal_after("chorale-triplets", "60 61 rest hold") == {"rest", "<end>", *pitches}
+
+
+def test_a_frame_descends_and_holds_what_sounded():
+    struck = {f"+{pitch}" for pitch in range(50, 71)}
+    assert struck == {token for token in case("frames").vocabulary.tokens if token[0] == "+"}
+    assert legal_after("frames", "") == {"|", *struck}
+    assert legal_after("frames", "+52") == {"|", "+50", "+51"}
+    assert legal_after("frames", "+62 +52 |") == {"|", "_62", "_52", "<end>", *struck}
+    assert legal_after("frames", "+62 +52 | _62") == {"|", "_52", *(f"+{pitch}" for pitch in range(50, 62))}
+    assert legal_after("frames", "+62 +52 | +57") == {"|", "_52", *(f"+{pitch}" for pitch in range(50, 57))}
+    assert legal_after("frames", "+52 | |") == {"|", "<end>", *struck}
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "steps"),
+    [
+        ("notes", "rest =1 60 =1 60 =1", 3),
+        ("notes-joint", "60=1 rest=1/4 60=1", 3),
+        ("chorale-triplets", "60 rest hold 61 hold hold", 3),
+        ("frames", "+60 +52 | _60 | +60 |", 3),
+    ],
+)
+def test_a_step_is_what_the_design_says(name, body, steps):
+    made = case(name)
+    state = made.walked(made.ids(["key=?", "meter=?", "pickup=0"]))
+    assert made.grammar.at_step(state)
+    count = 0
+    for id in made.ids(body.split()):
+        assert id != UNK
+        state = made.grammar.advance(state, id)
+        count += made.grammar.at_step(state)
+    assert count == steps
+
+
+def test_a_step_of_a_text():
+    for name, text, steps in (("chars", "né ", 3), ("words", "It (so  so) 。花落", 8)):
+        made = case(name)
+        state, count = made.grammar.start(), 0
+        for id in made.ids(made.encoding.encode(text)[0].tokens):
+            state = made.grammar.advance(state, id)
+            count += made.grammar.at_step(state)
+        assert count == steps
+
+
+# --- the mask cache ---------------------------------------------------------------------------------------------------
+
+
+def test_dropping_cached_masks_changes_no_mask(monkeypatch):
+    import seqgen.encodings.frames as frames
+
+    made = case("frames")
+    monkeypatch.setattr(frames, "_CACHED_MASKS", 3)
+    small: Any = made.encoding.grammar(made.vocabulary)
+    _, states, _ = made.random_walk(7, 300, may_end=False)
+    for state in states:
+        np.testing.assert_array_equal(small.legal(state), made.grammar.legal(state))
+    assert len(small._masks) <= 3
+
+
+# --- bytes ------------------------------------------------------------------------------------------------------------
+
+
+@given(st.one_of(st.binary(max_size=5), st.characters(exclude_categories=["Cs"]).map(str.encode)))
+def test_bytes_are_legal_exactly_when_they_are_utf8(data):
+    made = case("bytes")
+    state, legal = made.grammar.start(), True
+    for id in made.ids([f"{byte:02x}" for byte in data]):
+        legal = legal and bool(made.grammar.legal(state)[id])
+        state = made.grammar.advance(state, id)
+    try:
+        data.decode()
+        complete = bool(data)
+    except UnicodeDecodeError:
+        complete = False
+    assert (legal and bool(made.grammar.legal(state)[END])) == complete
+
+
+@given(SEEDS)
+@settings(max_examples=15)
+def test_between_two_characters_a_byte_walk_is_utf8(seed):
+    made = case("bytes")
+    ids, states, _ = made.random_walk(seed, 150, may_end=False)
+    tokens = made.vocabulary.to_tokens(ids)
+    data = bytes(int(token, 16) for token in tokens)
+    for read, state in enumerate(states):
+        text = made.encoding.decode(tokens[:read])
+        assert data[:read].startswith(text.encode())
+        assert made.grammar.at_step(state) == (text.encode() == data[:read])
+
+
+def test_a_meter_the_vocabulary_never_saw_counts_as_common_time():
+    made = case("chorale")
+    state = made.walked(made.ids(["key=?", "meter=11/4", "pickup=3"]))
+    assert state.clock.bar == 16
+    assert state.clock.position == 13

@@ -1,0 +1,221 @@
+"""Piece: what build normalises, where bars begin, transposition, equality."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqgen.piece import NOTE, Key, Meter, Part, Piece, Tempo, Text
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 12), st.integers(-2, 8), st.integers(60, 61), st.integers(0, 127), st.integers(0, 1)),
+    max_size=14,
+)
+FIELDS = ("onset", "duration", "pitch", "velocity", "part")
+DROPPED, MERGED, SHORTENED = "notes without length dropped", "doubled notes merged", "overlapping notes shortened"
+
+
+# --- build ------------------------------------------------------------------------------------------------------------
+
+
+@given(ROWS)
+def test_build_keeps_one_note_a_pitch_and_part(rows):
+    piece = Piece.build(rows, 4, [Part(), Part()])
+    # the same in plain words: of one onset the longest, and it ends where the next begins
+    longest: dict = defaultdict(dict)
+    for onset, duration, pitch, _, part in rows:
+        if duration > 0:
+            voice = longest[part, pitch]
+            voice[onset] = max(voice.get(onset, 0), duration)
+    wanted, shortened = set(), 0
+    for (part, pitch), voice in longest.items():
+        onsets = sorted(voice)
+        for onset, following in zip(onsets, [*onsets[1:], 10**9], strict=True):
+            wanted.add((onset, min(voice[onset], following - onset), pitch, part))
+            shortened += onset + voice[onset] > following
+    notes = piece.notes.tolist()
+    assert {(onset, duration, pitch, part) for onset, duration, pitch, _, part in notes} == wanted
+    assert len(notes) == len(wanted)
+    with_length = [row for row in rows if row[1] > 0]
+    losses = {DROPPED: len(rows) - len(with_length), MERGED: len(with_length) - len(wanted), SHORTENED: shortened}
+    assert piece.losses == {reason: count for reason, count in losses.items() if count}
+    assert notes == sorted(notes, key=lambda note: (note[0], note[4], note[2]))
+    assert {(onset, pitch, part): velocity for onset, _, pitch, velocity, part in notes}.items() <= {
+        ((onset, pitch, part), velocity) for onset, _, pitch, velocity, part in rows
+    }
+
+
+@given(ROWS)
+def test_build_is_idempotent_and_takes_rows_in_any_form(rows):
+    piece = Piece.build(rows, 4, [Part(), Part()])
+    for form in (piece.notes, iter(piece.notes.tolist()), piece.notes[::-1]):
+        again = Piece.build(form, 4, piece.parts)
+        assert again == piece
+        assert again.losses == {}
+    assert piece.notes.dtype == NOTE
+
+
+def test_build_adds_to_the_losses_it_is_given():
+    piece = Piece.build([(0, 0, 60, 64, 0), (0, 4, 60, 64, 0)], 4, losses={DROPPED: 2, "lyrics dropped": 1})
+    assert piece.losses == {DROPPED: 3, "lyrics dropped": 1}
+
+
+@pytest.mark.parametrize("form", [list, lambda rows: np.array(rows, [(name, "<i8") for name in FIELDS])])
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ((-1, 1, 60, 64, 0), "must not be negative"),
+        ((0, 1, 60, 64, -1), "must not be negative"),
+        ((0, 1, 128, 64, 0), "0 to 127"),
+        ((0, 1, -1, 64, 0), "0 to 127"),
+        ((0, 1, 300, 64, 0), "0 to 127"),
+        ((0, 1, 60, 128, 0), "0 to 127"),
+        ((0, 1, 60, -1, 0), "0 to 127"),
+        ((0, 1, 60, 64, 2), "names part 2, but there are 2 parts"),
+        ((0, 1, 60, 64, 1 << 16), "names part 65536, but there are 2 parts"),
+    ],
+)
+def test_build_refuses_what_is_out_of_range(form, row, said):
+    with pytest.raises(ValueError, match=said):
+        Piece.build(form([(0, 1, 60, 64, 0), row]), 4, [Part(), Part()])
+
+
+def test_build_refuses_ticks_below_one():
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        Piece.build([], 0)
+
+
+def test_an_empty_piece_is_a_piece():
+    piece = Piece.build([], 4)
+    assert (piece.parts, piece.end_tick, piece.bar_lines()) == ((), 0, [0])
+    assert piece.transposed(3) == piece
+    assert "0 notes" in repr(piece)
+
+
+def test_parts_come_from_the_notes_where_none_are_given():
+    piece = Piece.build([(0, 4, 0, 0, 2), (0, 4, 127, 127, 0)], 4)
+    assert piece.parts == (Part(), Part(), Part())
+    assert [len(piece.part_notes(part)) for part in range(3)] == [1, 0, 1]
+
+
+# --- bar lines --------------------------------------------------------------------------------------------------------
+
+_METERS = [(4, 4), (3, 4), (2, 2), (6, 8), (7, 8), (3, 2), (5, 16)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(_METERS), st.integers(1, 4)), max_size=4),
+    st.integers(0, 15),
+    st.integers(0, 15),
+)
+def test_bars_follow_the_meters_from_the_end_of_the_pickup(changes, pickup, rest):
+    """Whole bars of each meter in turn, then an incomplete one."""
+    lines, meters, tick = [0], [], pickup
+    for (numerator, denominator), bars in changes:
+        meters.append(Meter(tick if meters else 0, numerator, denominator))
+        for _ in range(bars):
+            lines.append(tick)
+            tick += 16 * numerator // denominator
+    last = changes[-1][0] if changes else (4, 4)
+    lines.append(tick)
+    end = tick + 1 + rest % (16 * last[0] // last[1])
+    piece = Piece.build([(0, end, 60, 64, 0)], 4, meters=tuple(meters), pickup_ticks=pickup)
+    assert piece.bar_lines() == sorted(set(lines))
+
+
+def test_a_bar_line_is_drawn_where_a_meter_changes_within_a_bar():
+    piece = Piece.build([(0, 30, 60, 64, 0)], 4, meters=(Meter(0, 4, 4), Meter(20, 2, 4)))
+    assert piece.bar_lines() == [0, 16, 20, 28]
+
+
+def test_bars_shorter_than_a_tick_end():
+    assert Piece.build([(0, 3, 60, 64, 0)], 1, meters=(Meter(0, 1, 64),)).bar_lines() == [0, 1, 2]
+
+
+def test_the_end_of_a_piece_is_no_bar_line():
+    assert Piece.build([(0, 32, 60, 64, 0)], 4).bar_lines() == [0, 16]
+    assert Piece.build([(0, 3, 60, 64, 0)], 4, pickup_ticks=3).bar_lines() == [0]
+    assert Piece.build([(0, 3, 60, 64, 0)], 4, pickup_ticks=50).bar_lines() == [0]
+
+
+# --- transposition ----------------------------------------------------------------------------------------------------
+
+
+def full(**changes) -> Piece:
+    fields = {
+        "title": "Air",
+        "tempi": (Tempo(0, 90.0),),
+        "meters": (Meter(0, 3, 4),),
+        "keys": (Key(0, 2, "major"), Key(8, -3, "minor")),
+        "pickup_ticks": 2,
+        "fermatas": (4,),
+        "chords": (Text(0, "D"),),
+        "markers": (Text(0, "A"),),
+        **changes,
+    }
+    parts = fields.pop("parts", [Part("Flute", 73), Part("Kit", drums=True)])
+    return Piece.build([(0, 4, 60, 64, 0), (4, 4, 70, 65, 0), (0, 2, 36, 99, 1)], 4, parts, **fields)
+
+
+@given(st.integers(-60, 57))
+def test_transposing_moves_pitched_notes_and_keys(semitones):
+    piece = full()
+    moved = piece.transposed(semitones)
+    assert (moved.part_notes(0)["pitch"].astype(int) - semitones).tolist() == [60, 70]
+    assert moved.part_notes(1)["pitch"].tolist() == [36]
+    assert replace(moved, notes=piece.notes, keys=piece.keys) == piece
+    for key, own in zip(moved.keys, piece.keys, strict=True):
+        assert (key.tick, key.mode) == (own.tick, own.mode)
+        assert (7 * key.fifths) % 12 == (7 * own.fifths + semitones) % 12  # the tonic moves by as much
+        assert -7 <= key.fifths <= 7
+    assert moved.transposed(-semitones) == piece
+
+
+@given(st.integers(-7, 7), st.sampled_from([-12, 0, 12, 24]))
+def test_by_octaves_a_key_keeps_its_spelling(fifths, semitones):
+    piece = full(keys=(Key(0, fifths, "major"),))
+    assert piece.transposed(semitones).keys == piece.keys
+
+
+def test_transposing_out_of_range_is_an_error():
+    for semitones in (-61, 58):
+        with pytest.raises(ValueError, match=f"transposed by {semitones}"):
+            full().transposed(semitones)
+
+
+# --- equality ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"title": "Gigue"},
+        {"tempi": (Tempo(0, 91.0),)},
+        {"meters": ()},
+        {"keys": (Key(0, 2, ""),)},
+        {"pickup_ticks": 0},
+        {"fermatas": ()},
+        {"chords": (Text(0, "D7"),)},
+        {"markers": ()},
+        {"parts": [Part("Flute", 74), Part("Kit", drums=True)]},
+    ],
+)
+def test_pieces_that_differ_in_anything_heard_or_read_differ(changes):
+    assert full() == full()
+    assert full(**changes) != full()
+
+
+def test_losses_do_not_count_and_notes_do():
+    assert full(losses={"lyrics dropped": 1}) == full()
+    for field in FIELDS:
+        notes = full().notes.copy()
+        notes[field][0] += 1
+        assert replace(full(), notes=notes) != full()
+    assert replace(full(), notes=full().notes[:-1]) != full()
+    assert replace(full(), ticks_per_quarter=8) != full()
+    assert full() != "a piece"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(full())
