@@ -8,8 +8,7 @@
 >>> seqgen.write(model.generate(bars=16), "out.mid")  # doctest: +SKIP
 """
 
-__version__ = "0.1.0"
-
-from seqgen.api import Corpus, Model, Piece, load, load_corpus, read, train, write  # noqa: E402
+from seqgen.api import Corpus, Model, Piece, load, load_corpus, read, train, write
+from seqgen.version import __version__
 
 __all__ = ["Corpus", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import seqgen
 from seqgen import encodings, modelfile, runtime
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
@@ -17,6 +16,7 @@ from seqgen.evaluate import Score, score
 from seqgen.modelfile import Header
 from seqgen.piece import Piece, Tempo, Text, joined
 from seqgen.sampling import Bars, Constraint, Strategy, sample, streams
+from seqgen.version import __version__
 from seqgen.vocabulary import UNK, Vocabulary
 
 # Without a length a piece ends where the model ends it, at the latest after so many steps.
@@ -189,7 +189,7 @@ class Model:
         if isinstance(prime, Piece) and prime.tempi:
             tempi = (Tempo(0, prime.tempi[0].bpm),)
         source = f" model {self.digest}" if self.digest else ""
-        mark = Text(0, f"seqgen {seqgen.__version__} seed {seed}{f' number {number + 1}' if number else ''}{source}")
+        mark = Text(0, f"seqgen {__version__} seed {seed}{f' number {number + 1}' if number else ''}{source}")
         return replace(piece, tempi=tempi, markers=(mark, *piece.markers))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import seqgen
 from seqgen import modelfile
 from seqgen.api.model import Model
 from seqgen.corpus import Corpus, load_corpus
@@ -14,6 +13,7 @@ from seqgen.corpus.dataset import Dataset, prepare
 from seqgen.errors import CorpusError, MissingExtra
 from seqgen.evaluate import NgramStepper, Score, score
 from seqgen.modelfile import Architecture, Header, Side, Sides, Training
+from seqgen.version import __version__
 
 if TYPE_CHECKING:
     from seqgen.training import Report, Result, Settings
@@ -142,5 +142,5 @@ def _header(
             held_out=[sequence.name for sequence in dataset.held_out][:_NAMES_KEPT],
             statistics=dataset.statistics,
         ),
-        version=seqgen.__version__,
+        version=__version__,
     )

@@ -38,7 +38,7 @@ class _Commands(click.Group):
 
 def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
-        from seqgen import __version__
+        from seqgen.version import __version__
 
         click.echo(f"seqgen {__version__}")
         ctx.exit()

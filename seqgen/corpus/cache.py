@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-import seqgen
 from seqgen import durable
+from seqgen.version import __version__
 
 _LIBRARIES = ("symusic", "music21")
 
@@ -39,7 +39,7 @@ def versions() -> bytes:
     Nothing is imported to find out; that would take longer than all the rest.
     """
     package = Path(__file__).parent.parent
-    code = hashlib.sha256(seqgen.__version__.encode())
+    code = hashlib.sha256(__version__.encode())
     for source in (
         *sorted((package / "formats").glob("*.py")),
         package / "piece.py",

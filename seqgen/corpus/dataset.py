@@ -71,7 +71,7 @@ def prepare(
         raise CorpusError(f"{corpus.title!r} is {corpus.unit}, but what is to be held out is {held_out.unit}")
     encoded, skipped, losses = _encode_all(codec, corpus.documents)
     if not encoded:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        reasons = "; ".join(f"{skip.name}: {skip.reason}" for skip in skipped[:3])
         raise CorpusError(f"no piece of {corpus.title!r} fits the encoding {name}: {reasons}")
     if held_out is not None:
         outside, more_skipped, _ = _encode_all(codec, held_out.documents)
@@ -104,7 +104,7 @@ def encode_with(
         raise CorpusError(f"the model is for {codec.unit}, but {corpus.title!r} is {corpus.unit}")
     encoded, skipped, _ = _encode_all(codec, corpus.documents)
     if not encoded:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        reasons = "; ".join(f"{skip.name}: {skip.reason}" for skip in skipped[:3])
         raise CorpusError(f"no piece of {corpus.title!r} fits the encoding {codec.name}: {reasons}")
     return to_sequences(vocabulary, encoded), skipped
 
@@ -205,7 +205,8 @@ def _statistics(codec: Encoding[Any], encoded: Sequence[_Pair], separator: str) 
     if codec.unit == "music":
         begins = Counter(" ".join(sequence.tokens[:CONTROLS]) for _, sequence in encoded)
         statistics["controls"] = dict(begins.most_common(_CONTROLS_KEPT))
-        tempi = sorted(document.content.tempi[0].bpm for document, _ in encoded if document.content.tempi)
+        pieces = [document.content for document, _ in encoded if isinstance(document.content, Piece)]
+        tempi = sorted(piece.tempi[0].bpm for piece in pieces if piece.tempi)
         if tempi:
             statistics["tempo_bpm"] = tempi[len(tempi) // 2]
     return statistics

@@ -13,10 +13,8 @@ from seqgen.piece import Meter, Piece
 
 STEPS = "FCGDAEB"  # the line of fifths; seven further is a sharp more
 TUPLETS = ((3, 2), (5, 4), (7, 4), (9, 8))  # so many in the time of so many
-VALUES = {
-    1 << n: name
-    for n, name in enumerate(["whole", "half", "quarter", "eighth", "16th", "32nd", "64th", "128th", "256th"])
-}
+NAMES = ("whole", "half", "quarter", "eighth", "16th", "32nd", "64th", "128th", "256th")
+VALUES = {1 << power: name for power, name in enumerate(NAMES)}  # part of a whole note -> its name
 
 
 class Bar(NamedTuple):
@@ -213,7 +211,7 @@ def spelling(pitch: int, fifths: int, mode: str = "") -> tuple[str, int, int]:
 
 
 def accidentals(spelled: Iterable[tuple[str, int, int]], fifths: int) -> list[bool]:
-    """For the notes of one bar in order of time: does each need a sign? Signs hold for their octave to the bar's end."""
+    """For the notes of one bar in order of time: does each need a sign? One holds for its octave to the bar's end."""
     signature = {step: (fifths - index + 6) // 7 for index, step in enumerate(STEPS)}
     current: dict[tuple[str, int], int] = {}
     needed = []

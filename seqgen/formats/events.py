@@ -5,7 +5,8 @@
 | jsonl | a line for each note: onset, duration, pitch, velocity, part | a line for each line: text | |
 | npy | float64 `(n, 5)`, columns as above | int32 `(characters,)` code points | int64 `(n,)` |
 
-They hold the notes alone: parts come back unnamed, titles, tempi and meters not at all. A file of 0 notes is refused.
+They hold the notes alone: parts come back unnamed, titles, tempi and meters not at all. What is read has 10080 ticks
+a quarter. A file of 0 notes is refused. Every line of a text comes back with a line end.
 """
 
 import io
@@ -93,7 +94,10 @@ def _piece(values: Sequence[Sequence[float]] | np.ndarray, name: str) -> Piece:
     table[:, :2] *= SCORE_TICKS
     if not np.isfinite(table).all() or table.min() < 0 or table.max() >= 2**53 or table[:, 2:].max() > 65535:
         raise FormatError(f"{name} holds a note with a number out of range")
+    ticks = np.rint(table).astype(np.int64)
+    rounded = int(np.count_nonzero(np.abs(table[:, :2] - ticks[:, :2]) > 1e-3))
+    losses = {"times rounded to 1/10080 of a quarter": rounded} if rounded else {}
     try:
-        return Piece.build([tuple(row) for row in np.rint(table).astype(np.int64).tolist()], SCORE_TICKS)
+        return Piece.build([tuple(row) for row in ticks.tolist()], SCORE_TICKS, losses=losses)
     except (ValueError, OverflowError) as error:
         raise FormatError(f"{name} holds an impossible note: {error}") from error

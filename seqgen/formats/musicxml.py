@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from seqgen.errors import FormatError
 from seqgen.formats import engraving
 from seqgen.formats.engraving import Bar, Fragment, Value
 from seqgen.formats.notation import PROVENANCE, VELOCITY
@@ -40,7 +41,13 @@ DEGREE = re.compile(rf"(add|alter|subtract) {SIGN}(\d+)")
 
 
 def to_bytes(piece: Piece) -> bytes:
-    """A MusicXML 4.0 file, score-partwise, UTF-8; the same piece gives the same bytes."""
+    """A MusicXML 4.0 file, score-partwise, UTF-8; the same piece gives the same bytes.
+
+    Raises:
+        FormatError: the piece has no parts.
+    """
+    if not piece.parts:
+        raise FormatError("a piece without parts cannot be written as MusicXML")
     layout = engraving.bars(piece)
     root = Element("score-partwise", version="4.0")
     if piece.title:
@@ -71,11 +78,8 @@ def _add_score_part(part_list: Element, identity: str, part: Part, index: int) -
     score_part = _add(part_list, "score-part", id=identity)
     _add(score_part, "part-name", part.name)
     # readers guess another instrument from the name where the program is that of a piano
-    _add(
-        _add(score_part, "score-instrument", id=f"{identity}-I1"),
-        "instrument-name",
-        part.name if part.program else "Piano",
-    )
+    instrument = _add(score_part, "score-instrument", id=f"{identity}-I1")
+    _add(instrument, "instrument-name", part.name if part.program else "Piano")
     instrument = _add(score_part, "midi-instrument", id=f"{identity}-I1")
     channels = [channel for channel in range(1, 17) if channel != 10]
     _add(instrument, "midi-channel", 10 if part.drums else channels[index % 15])

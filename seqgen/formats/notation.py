@@ -31,7 +31,8 @@ KINDS = {
 
 # staff position (as in treble clef) -> General MIDI percussion, where a score names no drum
 DRUM_OF_POSITION = {
-    "D4": 44, "E4": 35, "F4": 36, "G4": 43, "A4": 41, "B4": 45, "C5": 38, "D5": 47, "E5": 48, "F5": 51, "G5": 42, "A5": 49,
+    "D4": 44, "E4": 35, "F4": 36, "G4": 43, "A4": 41, "B4": 45,
+    "C5": 38, "D5": 47, "E5": 48, "F5": 51, "G5": 42, "A5": 49,
 }  # fmt: skip
 SNARE = 38
 

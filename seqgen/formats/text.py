@@ -71,6 +71,5 @@ def to_bytes(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise FormatError(
-            f"the text holds a lone surrogate, U+{ord(text[error.start]):04X}, at {error.start}"
-        ) from error
+        code = ord(text[error.start])
+        raise FormatError(f"the text holds a lone surrogate, U+{code:04X}, at character {error.start}") from error

@@ -60,7 +60,7 @@ def sample(
         logits, state = stepper.step(given[:, place], state, _features(grammar, states))
     for _ in range(max(steps) * _TOKENS_A_STEP):
         legal = np.array([_legal(grammar, constraints, row) for row in states])
-        uniform = np.array([random[row].random() for row in rows])
+        uniform = np.array([random[row].random() for row in rows.tolist()])
         ids = draw(probabilities(logits, legal, strategy), uniform)
         going = []
         for index, (row, id) in enumerate(zip(rows.tolist(), ids.tolist(), strict=True)):

@@ -124,6 +124,7 @@ class _Run:
         self.variables = [cell_weight for cell in self.cells for cell_weight in cell.trainable_variables]
         self.variables += self.densor.trainable_variables
         self.optimizer.build(self.variables)
+        self.rate: Any = self.optimizer.learning_rate  # a variable, which Keras types as a float
         self.state = zero_state(self.cells, self.settings.batch_size)
         self._update = tf.function(self._updated, jit_compile=True)
         self.held_out = _at_most(dataset.held_out, _VALIDATION_TOKENS)
@@ -230,7 +231,7 @@ class _Run:
             loss = tf.reduce_sum(nats * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
         gradients = tape.gradient(loss, [variable.value for variable in self.variables])
         gradients, _ = tf.clip_by_global_norm(gradients, settings.clip)
-        self.optimizer.learning_rate.assign(rate)
+        self.rate.assign(rate)
         self.optimizer.apply(gradients, self.variables)
         return loss, after
 

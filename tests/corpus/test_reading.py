@@ -82,7 +82,7 @@ def test_nothing_to_read_starts_nothing(monkeypatch):
 
 def test_a_pool_that_cannot_start_gives_an_answer_for_every_file(tmp_path):
     found = jobs(tmp_path, {f"{number}.x": "note 60" for number in range(5)})
-    answers = dict(read_jobs(found, misbehaving, workers=1, memory_bytes=-(1 << 50)))  # no such limit can be set
+    answers = dict(read_jobs(found, misbehaving, workers=1, memory_bytes=1 << 70))  # a limit that cannot be set
     assert answers == dict.fromkeys(range(5), Failure("the reading process ended at once"))
 
 
