@@ -285,7 +285,7 @@ def _read_contents(file: BufferedReader, size: int) -> _Contents:
     if len(metadata) > 1:
         extra = sorted(set(metadata) - {_KEY})
         raise ModelFileError(f"its metadata has keys beside {_KEY!r}: {_shortened(extra)}; use the file seqgen wrote")
-    header = _decode_header(metadata[_KEY].encode("utf-8", "surrogatepass"))
+    header = _decode_header(metadata[_KEY].encode())
     _check_layout(entries, size - 8 - length)
     required = {name: entry for name, entry in entries.items() if not name.startswith(_OPTIONAL)}
     _check_shapes(header.architecture, {name: tuple(entry.shape) for name, entry in required.items()})

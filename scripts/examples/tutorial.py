@@ -3,6 +3,7 @@
 Run it with `python scripts/examples/tutorial.py`; it needs `pip install 'seqgen[train]'` and half a minute.
 """
 
+# Keras' own annotations know no `verbose=0`.
 # pyright: reportArgumentType=false
 import keras
 import numpy as np

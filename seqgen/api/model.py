@@ -11,7 +11,8 @@ import numpy as np
 from seqgen import encodings, modelfile, runtime
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
-from seqgen.errors import ConfigError, ModelFileError
+from seqgen.encodings.grid import CONTROLS
+from seqgen.errors import ConfigError, ModelFileError, TokenError
 from seqgen.evaluate import Score, score
 from seqgen.modelfile import Header
 from seqgen.piece import Piece, Tempo, Text, joined
@@ -99,10 +100,10 @@ class Model:
         seed = new_seed() if seed is None else seed
         if not 0 <= seed < 1 << 64:
             raise ConfigError(f"the seed must be 0 to 2^64 - 1, not {seed}")
-        ceiling = self._ceiling(steps, bars, fill)
         limits = list(constraints)
         if bars is not None:
-            limits.append(self._bars(bars))
+            limits.append(self._bars(bars, prime))
+        ceiling = self._ceiling(steps, bars, fill)
         for constraint in limits:
             constraint.bind(self.grammar, self.encoding.table(self.vocabulary))
         random = streams(seed, count)
@@ -143,7 +144,10 @@ class Model:
         if isinstance(prime, str) != (self.unit == "text"):
             came = "text" if isinstance(prime, str) else "music"
             raise ConfigError(f"the model writes {self.unit}, so its prime must be {self.unit}, not {came}")
-        return self.encoding.encode(prime)[0].tokens
+        try:
+            return self.encoding.encode(prime)[0].tokens
+        except TokenError as error:
+            raise TokenError(f"the prime does not fit the model: {error}") from error
 
     def unknown(self, prime: Piece | str) -> list[str]:
         """The tokens of a prime that the model has never seen; it reads them as unknown."""
@@ -161,12 +165,20 @@ class Model:
         if steps is not None:
             return steps
         if bars is not None:
-            return bars * 8 * 96 + 96  # more than the steps of any bar; the constraint ends the piece
+            return (bars + 1) * self.grammar.feature_sizes[0]  # the longest bar and a pickup; the constraint ends it
         return _CEILINGS.get(self.encoding.name, _MUSIC_CEILING)
 
-    def _bars(self, bars: int) -> Bars:
+    def _bars(self, bars: int, prime: Piece | str | None) -> Bars:
         if self.unit != "music":
             raise ConfigError("bars are for music, and this model writes text; give steps instead")
+        if prime is not None:
+            unknown = [token for token in self.prime_tokens(prime)[:CONTROLS] if token not in self.vocabulary.ids]
+            unknown = [token for token in unknown if not token.startswith("key=")]
+            if unknown:
+                raise ConfigError(
+                    f"the model has never seen {' and '.join(unknown)} of the prime, so it cannot count its bars; "
+                    "give steps instead"
+                )
         return Bars(bars)
 
     def _controls(self, random: np.random.Generator) -> list[str]:

@@ -42,6 +42,8 @@ def command(model_path: str | None, prime: str | None, count: int, output: str |
     from seqgen.api.model import load, new_seed
     from seqgen.errors import ConfigError
 
+    if output == "-":
+        output = None
     model = load(model_path or _found_model())
     format_ = _format(flags["format_"], output, model.unit)
     binary = format_ in _BINARY
@@ -105,6 +107,8 @@ def _targets(output: str | None, count: int) -> list[Path]:
     if output is None:
         return []
     path = Path(output)
+    if path.is_dir():
+        raise ConfigError(f"cannot write {output}: it is a folder; name a file in it")
     if not path.parent.is_dir():
         raise ConfigError(f"cannot write {output}: there is no folder {str(path.parent)!r}")
     if count == 1:

@@ -15,7 +15,7 @@ from seqgen.corpus.families import families, split
 from seqgen.corpus.load import Corpus, Document, Skipped
 from seqgen.encodings import Encoded, Encoding
 from seqgen.encodings.grid import CONTROLS
-from seqgen.errors import CorpusError, TokenError
+from seqgen.errors import ConfigError, CorpusError, TokenError
 from seqgen.piece import Piece
 from seqgen.vocabulary import END, START, Vocabulary
 
@@ -62,7 +62,10 @@ def prepare(
 
     Raises:
         CorpusError: the encoding is for the other kind of source, or no document fits it.
+        ConfigError: no such encoding or option, or a fraction that is not at least 0 and below 1.
     """
+    if not 0 <= fraction < 1:
+        raise ConfigError(f"the held-out fraction must be at least 0 and below 1, not {fraction:g}")
     name, settings, chosen = _encoding_of(corpus, encoding)
     codec = encodings.make(name, **{**settings, **(options or {})})
     if codec.unit != corpus.unit:

@@ -6,6 +6,7 @@ transposed or not, or share a long passage; families go to one side as a whole.
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -27,7 +28,7 @@ _SAME_STEP = 1  # semitones: a figure repeated on another step of the scale has 
 PASSAGE_CHARACTERS = 200
 _MOST_WINDOWS = 1 << 22  # of a larger text, only a sample of the passages is compared
 _BLOCK_CHARACTERS = 1 << 18
-_BOILERPLATE_DOCUMENTS = 8  # a passage in more than these and in more than half of all is a header or a licence
+_BOILERPLATE_DOCUMENTS = 8  # a line in more than these and in more than half of all is a header or a licence
 
 
 def families(documents: Sequence[Document]) -> list[int]:
@@ -36,8 +37,8 @@ def families(documents: Sequence[Document]) -> list[int]:
     Pieces are of one family if they are equal up to transposition, or if 16 consecutive notes of some part have the
     same intervals. Of notes that begin at once the highest counts. Passages that hardly change direction, repeat one
     figure or have fewer than five different pitches do not count, and drum parts share nothing. Texts are of one
-    family if they are equal up to white space or share 200 characters; of more than four million characters only a
-    sample of the passages is compared, so that a short one may be missed.
+    family if they are equal up to white space, or share 200 characters, not counting lines that most of them have; of
+    more than four million characters only a sample of the passages is compared, so that a short one may be missed.
     """
     joined = _Joined(len(documents))
     if len(documents) < 2:
@@ -129,20 +130,16 @@ class _Joined:
 def _passages(contents: Sequence[Piece | str]) -> tuple[np.ndarray, np.ndarray]:
     """The hashes of all passages that count and the documents they are in, as `join_equal` takes them."""
     texts = [content for content in contents if isinstance(content, str)]
+    common = _common_lines(texts)
     step = 1 + sum(map(len, texts)) // _MOST_WINDOWS
     hashes, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
     for index, content in enumerate(contents):
-        found = np.unique(_text_passages(content, step) if isinstance(content, str) else _melody_passages(content))
-        hashes.append(found)
-        owners.append(np.full(len(found), index))
+        passages = _melody_passages(content) if isinstance(content, Piece) else _text_passages(content, common, step)
+        hashes.append(np.unique(passages))
+        owners.append(np.full(len(hashes[-1]), index))
     all_hashes, all_owners = np.concatenate(hashes), np.concatenate(owners)
     order = np.lexsort((all_owners, all_hashes))
-    all_hashes, all_owners = all_hashes[order], all_owners[order]
-    if texts:
-        _, which, counts = np.unique(all_hashes, return_inverse=True, return_counts=True)
-        common = counts > max(_BOILERPLATE_DOCUMENTS, len(contents) // 2)
-        all_hashes, all_owners = all_hashes[~common[which]], all_owners[~common[which]]
-    return all_hashes, all_owners
+    return all_hashes[order], all_owners[order]
 
 
 def _melodies(piece: Piece) -> Iterator[np.ndarray]:
@@ -205,9 +202,17 @@ def _whole_text(text: str) -> bytes:
     return hashlib.sha256(_folded(text).encode("utf-8", "surrogatepass")).digest()
 
 
-def _text_passages(text: str, step: int) -> np.ndarray:
+def _common_lines(texts: Sequence[str]) -> set[str]:
+    if len(texts) <= _BOILERPLATE_DOCUMENTS:
+        return set()
+    counts = Counter(line for text in texts for line in set(text.splitlines()))
+    most = max(_BOILERPLATE_DOCUMENTS, len(texts) // 2)
+    return {line for line, count in counts.items() if count > most}
+
+
+def _text_passages(text: str, common: set[str], step: int) -> np.ndarray:
     """Hashes of the passages; about one in `step` of them, and in every text the same ones."""
-    folded = _folded(text)
+    folded = _folded("\n".join(line for line in text.splitlines() if line not in common) if common else text)
     found = [np.empty(0, np.uint64)]
     for begin in range(0, len(folded), _BLOCK_CHARACTERS):  # a block at a time: hashes take 8 bytes a character
         block = folded[begin : begin + _BLOCK_CHARACTERS + PASSAGE_CHARACTERS - 1]

@@ -6,6 +6,7 @@ import numpy as np
 
 from seqgen.corpus.dataset import IdSequence
 from seqgen.encodings import Grammar, Kind
+from seqgen.encodings.grid import CONTROLS
 from seqgen.encodings.text import FreeGrammar
 from seqgen.errors import TokenError
 from seqgen.vocabulary import END, UNK
@@ -52,10 +53,17 @@ def walk(grammar: Grammar, kinds: np.ndarray, sequence: IdSequence, table: MaskT
         TokenError: an id is not legal where it stands.
     """
     ids = sequence.ids
-    targets = kinds[ids[1:]] != Kind.CONTROL
+    targets = np.ones(len(ids) - 1, bool)
+    if (kinds == Kind.CONTROL).any():
+        targets[:CONTROLS] = False  # by their place: a control may be an unknown token
     if isinstance(grammar, FreeGrammar) and not grammar.has_glue:  # nothing depends on the place
-        masks = np.full(len(ids) - 1, table.number(grammar.legal(1)), np.int32)
-        masks[0] = table.number(grammar.legal(0))
+        first, later = grammar.legal(0), grammar.legal(1)
+        legal = later[ids[1:]] | (ids[1:] == UNK)
+        legal[0] &= first[ids[1]] or ids[1] == UNK
+        if not legal.all():
+            raise _illegal(sequence, int(legal.argmin()))
+        masks = np.full(len(ids) - 1, table.number(later), np.int32)
+        masks[0] = table.number(first)
         steps = np.ones(len(ids) - 1, bool)
         steps[-1] = False
         return Walk(np.zeros((len(ids) - 1, 0), np.int32), masks, targets, steps)
@@ -68,8 +76,12 @@ def walk(grammar: Grammar, kinds: np.ndarray, sequence: IdSequence, table: MaskT
         legal = grammar.legal(state)
         masks[place] = table.number(legal)
         if not legal[following] and following != UNK:
-            raise TokenError(f"{sequence.name}: id {following} is not legal at token {place + 1}")
+            raise _illegal(sequence, place)
         if following != END:
             state = grammar.advance(state, following)
             steps[place] = grammar.at_step(state)
     return Walk(features, masks, targets, steps)
+
+
+def _illegal(sequence: IdSequence, place: int) -> TokenError:
+    return TokenError(f"{sequence.name}: id {sequence.ids[place + 1]} is not legal at token {place + 1}")

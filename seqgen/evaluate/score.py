@@ -149,9 +149,11 @@ def _summary(
         }
     if encoding.unit == "music":
         steps = [int(row.steps.sum()) for row in walks]
-        more |= {"nats_per_step": sum(without_end) / sum(steps), "steps": sum(steps)}
-        if encoding.name == "frames":
-            each = [nats / count for nats, count in zip(without_end, steps, strict=True)]
+        if sum(steps):
+            more |= {"nats_per_step": sum(without_end) / sum(steps), "steps": sum(steps)}
+        if sum(steps) and encoding.name == "frames":
+            # a sequence that was cut may end within its first frame
+            each = [nats / count for nats, count in zip(without_end, steps, strict=True) if count]
             more["nats_per_frame"] = more["nats_per_step"]
             more["nats_per_frame_piece_mean"] = float(np.mean(each))
             more["frames"] = sum(steps)

@@ -2,7 +2,7 @@
 
 What a MIDI file cannot say is normalised, so `read_bytes(to_bytes(piece))` is `piece` except that
 - time is at the file's ticks per quarter (see `resolution`),
-- parts without notes, chord symbols and fermatas are gone,
+- parts without notes, markers without text, chord symbols and fermatas are gone,
 - a key without mode is major, velocity 0 is 1, a tempo is a whole number of microseconds a quarter (0.06 to
   16.8 seconds), tempi, meters and keys that fall on one tick are the last of them.
 
@@ -205,7 +205,7 @@ def shortest_bpm(microseconds: int) -> float:
     """
     exact = 60e6 / microseconds
     return next(
-        (bpm for bpm in (round(exact, n) for n in range(8)) if bpm and _microseconds(bpm) == microseconds), exact
+        (bpm for bpm in (round(exact, n) for n in range(8)) if bpm and round(60e6 / bpm) == microseconds), exact
     )
 
 
@@ -279,7 +279,7 @@ def resolution(piece: Piece) -> int:
 
 def _conductor(piece: Piece, ticks: int, scaled) -> bytes:
     events = [(0, 0, _meta(0x03, _utf8(piece.title)))] if piece.title else []
-    events += [(scaled(marker.tick), 4, _meta(0x06, _utf8(marker.text))) for marker in piece.markers]
+    events += [(scaled(marker.tick), 4, _meta(0x06, _utf8(marker.text))) for marker in piece.markers if marker.text]
     events += [
         (scaled(tempo.tick), 3, _meta(0x51, _microseconds(tempo.bpm).to_bytes(3, "big"))) for tempo in piece.tempi
     ]

@@ -110,7 +110,7 @@ def _add_part(element: Element, piece: Piece, index: int, part: Part, layout: Se
                 _add(time, "beat-type", meter.denominator)
             if number == 0:
                 _add_clef(attributes, notes, part)
-        key = at_start
+        key = next((k for k in reversed(piece.keys) if k.tick < bar.end), None)
         if index == 0:
             _add_marks(measure, piece, bar, grid)
         for later in [k for k in piece.keys if bar.start < k.tick < bar.end]:

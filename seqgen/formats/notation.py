@@ -10,6 +10,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from seqgen.errors import FormatError, MissingExtra
@@ -55,6 +56,7 @@ def read_bytes(data: bytes, name: str) -> list[Piece]:
     text = _decoded(data)
     if kind == "musicxml":
         _check_xml(text, name)
+        text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)  # its encoding is no longer true
         # music21 takes such a rest for a bar of the full meter, in a pickup too, and shifts the rest of the part
         text = re.sub(r"""(<rest\b[^>]*?)\smeasure\s*=\s*["']yes["']""", r"\1", text)
     tunes = _tunes(text) if kind == "abc" else [text]
@@ -165,14 +167,20 @@ def _from_score(score: Any, programs: Mapping[str, int]) -> Piece:
         [Part(part.name or "", part.program, part.drums) for part in found],
         title=_one_line((metadata.title or metadata.movementName) if metadata else None),
         tempi=tuple(Tempo(*item) for item in sorted(tempi.items())),
-        meters=tuple(Meter(tick, *value) for tick, value in sorted(meters.items())),
-        keys=tuple(Key(tick, *value) for tick, value in sorted(keys.items())),
+        meters=tuple(Meter(tick, *value) for tick, value in _changes(meters)),
+        keys=tuple(Key(tick, *value) for tick, value in _changes(keys)),
         pickup_ticks=_pickup(found[0].bars, meters),
         fermatas=tuple(sorted({tick for part in found for tick in part.fermatas})),
         chords=tuple(Text(*item) for item in sorted(chords.items())),
         markers=(*software, *sorted(marks, key=lambda mark: mark.tick)),
         losses=losses,
     )
+
+
+def _changes(by_tick: dict[int, Any]) -> list[tuple[int, Any]]:
+    """In order of time, without those that only repeat what holds, as some programs write at every line."""
+    events = sorted(by_tick.items())
+    return [event for before, event in pairwise([(-1, None), *events]) if before[1] != event[1]]
 
 
 def _one_line(text: str | None) -> str:

@@ -1,5 +1,6 @@
 """Keras models over one shared cell and one shared densor. Importing this package loads TensorFlow."""
 
+from seqgen.models import quiet  # noqa: F401  # first: it loads TensorFlow
 from seqgen.models.cells import GRU_cell, LSTM_cell, densor
 from seqgen.models.generator import inference_model, training_model
 from seqgen.models.weights import build, load_weights, weights_of

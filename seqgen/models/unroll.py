@@ -1,8 +1,8 @@
-"""The training unroll: the cells of `models.LSTM_cell` or `GRU_cell` over a window, as one compiled loop on ids.
+"""The training unroll: cells and densor over a window of ids, to logits.
 
 The mathematics is that of `training_model`, step for step. What differs: ids gather rows of the first cell's kernel, so
-a one-hot is never made; the input products of a layer are one product over the whole window; and the result is logits,
-for a numerically safe loss.
+a one-hot is never made; the input products of a layer are one product over the whole window; the loop is compiled, with
+the gradient of `models.scan`; and the result is logits, for a numerically safe loss.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,9 @@ import keras
 import tensorflow as tf
 
 from seqgen.models.cells import Cell
+from seqgen.models.scan import gru_scan, lstm_scan
+
+_FEW_ROWS = 512
 
 State = list[list[tf.Tensor]]  # for each cell its [a, c] or [a], each (batch, n_a)
 
@@ -36,50 +39,59 @@ def unroll(
     step, since a sequence starts there, else 1. dropout_masks: for each cell what its hidden state is multiplied with
     on the way up, `(batch, n_a)`, the same at every step of the window.
     """
-    rows = tf.gather(cells[0].kernel, ids)  # (Tx, batch, gates * n_a)
-    offset = densor.units
-    for index, size in enumerate(feature_sizes):
-        rows += tf.gather(cells[0].kernel, offset + features[:, :, index])
-        offset += size
+    rows = _rows(cells[0].kernel, ids, features, densor.units, feature_sizes)  # (Tx, batch, gates * n_a)
     final: State = []
     a = tf.zeros(())
     for layer, cell in enumerate(cells):
         if layer:
             rows = tf.tensordot(a, cell.kernel, 1)
-        a, last = _run(cell, rows, keep[:, :, None], state[layer])
+        a, last = _scan(cell, rows, keep[:, :, None], state[layer])
         final.append(last)
         if dropout_masks is not None:
             a *= dropout_masks[layer]
     return tf.tensordot(a, densor.kernel, 1) + densor.bias, final
 
 
-def _run(cell: Cell, rows: tf.Tensor, keep: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """All hidden states `(Tx, batch, n_a)` of one cell from its input products, and its last state."""
-    length, batch = rows.shape[0], rows.shape[1]
-    step = _lstm_step if isinstance(cell, keras.layers.LSTMCell) else _gru_step
-    recurrent, bias = tf.convert_to_tensor(cell.recurrent_kernel), tf.convert_to_tensor(cell.bias)
-    outputs = tf.TensorArray(tf.float32, length, element_shape=(batch, cell.units))
-
-    def body(time, outputs, *before):
-        after = step(rows[time], [array * keep[time] for array in before], recurrent, bias)
-        return time + 1, outputs.write(time, after[0]), *after
-
-    _, outputs, *last = tf.while_loop(
-        lambda time, *_: time < length, body, (tf.constant(0), outputs, *state), maximum_iterations=length
-    )
-    return outputs.stack(), last
+def _rows(
+    kernel: tf.Tensor, ids: tf.Tensor, features: tf.Tensor, n_values: int, feature_sizes: Sequence[int]
+) -> tf.Tensor:
+    """The first cell's input products: the row of the id, and the row of each feature, added."""
+    places, offset = [ids], n_values
+    for index, size in enumerate(feature_sizes):
+        places.append(offset + features[:, :, index])
+        offset += size
+    return _gathered(tf.convert_to_tensor(kernel), tf.stack(places))
 
 
-def _lstm_step(row: tf.Tensor, state: list[tf.Tensor], recurrent: tf.Tensor, bias: tf.Tensor) -> list[tf.Tensor]:
-    a, c = state
-    i, f, g, o = tf.split(row + tf.matmul(a, recurrent) + bias, 4, axis=1)
-    c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-    return [tf.sigmoid(o) * tf.tanh(c), c]
+@tf.custom_gradient
+def _gathered(kernel: tf.Tensor, places: tf.Tensor):
+    """The sum of the kernel's rows at `places` `(n, Tx, batch)`, to `(Tx, batch, width)`.
+
+    The gradient of a small kernel is a product with the sum of the one-hots, which is faster than adding row by row.
+    """
+    n_inputs, width = kernel.shape
+    rows = tf.add_n([tf.gather(kernel, place) for place in tf.unstack(places)])
+
+    def gradient(d_rows: tf.Tensor):
+        d_rows = tf.reshape(d_rows, [-1, width])
+        if n_inputs > _FEW_ROWS:
+            each = [
+                tf.math.unsorted_segment_sum(d_rows, tf.reshape(place, [-1]), n_inputs) for place in tf.unstack(places)
+            ]
+            return tf.add_n(each), None
+        hot = tf.add_n(
+            [tf.one_hot(tf.reshape(place, [-1]), n_inputs, dtype=kernel.dtype) for place in tf.unstack(places)]
+        )
+        return tf.matmul(hot, d_rows, transpose_a=True), None
+
+    return rows, gradient
 
 
-def _gru_step(row: tf.Tensor, state: list[tf.Tensor], recurrent: tf.Tensor, bias: tf.Tensor) -> list[tf.Tensor]:
-    (a,) = state
-    row_z, row_r, row_h = tf.split(row + bias[0], 3, axis=1)
-    inner_z, inner_r, inner_h = tf.split(tf.matmul(a, recurrent) + bias[1], 3, axis=1)
-    z, r = tf.sigmoid(row_z + inner_z), tf.sigmoid(row_r + inner_r)
-    return [z * a + (1 - z) * tf.tanh(row_h + r * inner_h)]
+def _scan(cell: Cell, rows: tf.Tensor, keep: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    recurrent = tf.convert_to_tensor(cell.recurrent_kernel)
+    if isinstance(cell, keras.layers.LSTMCell):
+        a, *last = lstm_scan(rows + cell.bias, keep, recurrent, *state)
+    else:
+        bias = tf.convert_to_tensor(cell.bias)
+        a, *last = gru_scan(rows + bias[0], keep, recurrent, bias[1], *state)
+    return a, last

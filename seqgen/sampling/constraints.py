@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from seqgen.encodings import Grammar, Table
+from seqgen.encodings import Grammar, Kind, Table
 from seqgen.errors import ConfigError, SamplingError
 from seqgen.vocabulary import END
 
@@ -32,9 +32,11 @@ class Bars:
     def bind(self, grammar: Grammar, table: Table) -> None:
         self._grammar = grammar
         self._advance = table.advance
+        self._rests = (table.kind == Kind.REST) & (table.advance > 0)
+        self._rest_moves = sorted(set(table.advance[self._rests].tolist()))
         # encodings whose ids do not move the clock by themselves go on one grid step at a time
-        self._moves = sorted(set(table.advance[table.advance > 0].tolist())) or [1]
-        self._reachable = np.ones(1, bool)
+        self._moves = sorted(set(table.advance[(table.advance > 0) & ~self._rests].tolist())) or [1]
+        self._fills = self._fills_after_rest = np.ones(1, bool)
         self._only_end = np.zeros(len(table.kind), bool)
         self._only_end[END] = True
 
@@ -44,20 +46,32 @@ class Bars:
         left = pickup + self.count * clock.bar - clock.time
         if left == 0 and self._grammar.at_step(state):
             return self._only_end
-        reachable = self._sums(left)
-        if clock.time == 0 and not reachable[left]:
-            raise SamplingError(f"no sequence of this model's durations fills {self.count} bars exactly")
+        if left < 0:
+            given = (clock.time - pickup) / clock.bar
+            raise SamplingError(
+                f"what was given to begin with is {given:g} bars long, more than the {self.count} wanted"
+            )
+        self._extend_to(left)
+        if not self._fills[left]:
+            what = f"the rest of {self.count} bars" if clock.time else f"{self.count} bars"
+            raise SamplingError(f"no sequence of this model's durations fills {what} exactly")
         after = left - self._advance
-        mask = (after >= 0) & reachable[np.maximum(after, 0)]
+        index = np.maximum(after, 0)
+        filled = np.where(self._rests, self._fills_after_rest[index], self._fills[index])
+        mask = (after >= 0) & filled
         mask[END] = False
         return mask
 
-    def _sums(self, up_to: int) -> np.ndarray:
-        """For 0 to `up_to`: whether it is a sum of the steps the clock can make."""
-        if len(self._reachable) <= up_to:
-            reachable = np.zeros(up_to + 1, bool)
-            reachable[0] = True
-            for total in range(1, up_to + 1):
-                reachable[total] = any(move <= total and reachable[total - move] for move in self._moves)
-            self._reachable = reachable
-        return self._reachable
+    def _extend_to(self, up_to: int) -> None:
+        """For 0 to `up_to` grid steps: whether notes and rests fill them, in any state and right after a rest.
+
+        No rest follows a rest, which matters where a rest has a duration of its own, as in joint tokens.
+        """
+        if len(self._fills) > up_to:
+            return
+        anywhere, after_rest = [True], [True]
+        for total in range(1, up_to + 1):
+            after_rest.append(any(move <= total and anywhere[total - move] for move in self._moves))
+            rest = any(move <= total and after_rest[total - move] for move in self._rest_moves)
+            anywhere.append(after_rest[total] or rest)
+        self._fills, self._fills_after_rest = np.array(anywhere), np.array(after_rest)

@@ -52,7 +52,8 @@ def probabilities(logits: np.ndarray, legal: np.ndarray, strategy: Strategy) -> 
         chosen = np.zeros_like(scores)
         chosen[np.arange(len(scores)), scores.argmax(axis=1)] = 1
         return chosen
-    weights = np.exp((scores - highest) / strategy.temperature)
+    with np.errstate(over="ignore"):  # at a temperature near 0 what lies below the best goes to -inf, as it should
+        weights = np.exp((scores - highest) / strategy.temperature)
     if 0 < strategy.top_k < weights.shape[1]:
         weights = np.where(weights >= _kth_largest(weights, strategy.top_k), weights, 0)
     if strategy.top_p < 1:
@@ -69,7 +70,9 @@ def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 
 def streams(seed: int, count: int) -> Sequence[np.random.Generator]:
     """An independent random stream a row, the same for a row whatever `count` is."""
-    return [np.random.Generator(np.random.Philox(key=[seed, row])) for row in range(count)]
+    # as uint64: numpy would pass a list with a large seed through floating point
+    keys = (np.array([seed, row], np.uint64) for row in range(count))
+    return [np.random.Generator(np.random.Philox(key=key)) for key in keys]
 
 
 def _kth_largest(weights: np.ndarray, k: int) -> np.ndarray:

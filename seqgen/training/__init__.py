@@ -1,11 +1,6 @@
 """Training a model (TensorFlow): settings, lanes, the loop."""
 
-import os
-
-# Before TensorFlow is imported: it would greet every user with notes on CPU features and missing GPUs.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
+import seqgen.models  # noqa: F401  # first: it loads TensorFlow, quietly
 from seqgen.training.loop import Report, Result, fit
 from seqgen.training.settings import Settings, make_settings
 

@@ -126,7 +126,9 @@ class _Run:
         self.optimizer.build(self.variables)
         self.rate: Any = self.optimizer.learning_rate  # a variable, which Keras types as a float
         self.state = zero_state(self.cells, self.settings.batch_size)
-        self._update = tf.function(self._updated, jit_compile=True)
+        self._update = tf.function(self._updated)
+        self._shard = tf.function(self._shard_gradients, jit_compile=True)
+        self._apply = tf.function(self._applied, jit_compile=True)
         self.held_out = _at_most(dataset.held_out, _VALIDATION_TOKENS)
         self.report = Report()
         self.history: list[dict[str, Any]] = []
@@ -217,23 +219,40 @@ class _Run:
         return (time.perf_counter() - self._begun) / (60 * settings.minutes)
 
     def _updated(self, ids, features, targets, weights, keep, state, seed, rate):
+        """One update: the batch in shards side by side, one a core, their gradients added in fixed order."""
         settings = self.settings
         masks = None
         if settings.dropout:
-            shape = (settings.batch_size, settings.n_a)
-            draws = tf.random.stateless_uniform((settings.layers, *shape), seed)
-            masks = tf.unstack(tf.cast(draws >= settings.dropout, tf.float32) / (1 - settings.dropout))
+            draws = tf.random.stateless_uniform((settings.layers, settings.batch_size, settings.n_a), seed)
+            masks = tf.cast(draws >= settings.dropout, tf.float32) / (1 - settings.dropout)
+        results = []
+        for shard in range(settings.shards):
+            begin, end = (settings.batch_size * edge // settings.shards for edge in (shard, shard + 1))
+            window = [array[:, begin:end] for array in (ids, features, targets, weights, keep)]
+            own_masks = None if masks is None else masks[:, begin:end]
+            own_state = [[array[begin:end] for array in layer] for layer in state]
+            results.append(self._shard(*window, own_state, own_masks))
+        nats, count, gradients, after = zip(*results, strict=True)
+        after = [[tf.concat(rows, axis=0) for rows in zip(*layer, strict=True)] for layer in zip(*after, strict=True)]
+        total = tf.maximum(tf.add_n(count), 1.0)
+        self._apply([tf.add_n(parts) / total for parts in zip(*gradients, strict=True)], rate)
+        return tf.add_n(nats) / total, after
+
+    def _shard_gradients(self, ids, features, targets, weights, keep, state, masks):
+        """Sums over a part of the batch: nats, targets, gradients; and its state after the window."""
+        masks = None if masks is None else tf.unstack(masks)
         with tf.GradientTape() as tape:
             logits, after = unroll(
                 self.cells, self.densor, ids, features, self.architecture.feature_sizes, keep, state, masks
             )
-            nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-            loss = tf.reduce_sum(nats * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
-        gradients = tape.gradient(loss, [variable.value for variable in self.variables])
-        gradients, _ = tf.clip_by_global_norm(gradients, settings.clip)
+            nats = tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
+        gradients = tape.gradient(nats, [variable.value for variable in self.variables])
+        return nats, tf.reduce_sum(weights), gradients, after
+
+    def _applied(self, gradients, rate):
+        gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
         self.rate.assign(rate)
         self.optimizer.apply(gradients, self.variables)
-        return loss, after
 
 
 def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:

@@ -1,5 +1,6 @@
 """What training is told, and what it chooses by itself from the size of the corpus."""
 
+import os
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -33,6 +34,7 @@ class Settings:
     optimizer: str = "adamw"
     lr: float = 0.0  # peak learning rate
     clip: float = 1.0  # global norm of the gradient
+    shards: int = 0  # parts of the batch that are computed side by side; a fixed number gives fixed bits
     minutes: float | None = None
     epochs: float | None = None
     max_steps: int | None = None
@@ -51,6 +53,9 @@ class Settings:
         tx = self.tx or min(64 if tokens < _LARGE_FROM else 128, max(16, tokens // 64))
         # about 40 updates an epoch at least: a small corpus learns by many small steps
         batch_size = self.batch_size or min(32, max(1, tokens // (40 * tx)))
+        shards = min(self.shards or os.cpu_count() or 1, batch_size)
+        if not self.batch_size:
+            batch_size -= batch_size % shards
         chosen: dict[str, Any] = {
             "size": size,
             "n_a": self.n_a or n_a,
@@ -58,6 +63,7 @@ class Settings:
             "dropout": dropout if self.dropout is None else self.dropout,
             "tx": tx,
             "batch_size": batch_size,
+            "shards": shards,
             "lr": self.lr or {"sgd": 1.0, "rmsprop": 2e-3}.get(self.optimizer, 4e-3),
         }
         if self.minutes is None and self.epochs is None and self.max_steps is None:
@@ -78,6 +84,7 @@ class Settings:
             "layers": (0, 16),
             "tx": (0, 100_000),
             "batch_size": (0, 100_000),
+            "shards": (0, 1024),
             "lr": (0, 100),
             "clip": (0, 1e6),
         }

@@ -72,27 +72,26 @@ def test_a_random_walk_decodes_at_every_prefix(made, seed):
 @given(seed=SEEDS)
 @settings(max_examples=8)
 def test_a_sequence_may_end_after_every_step(made, seed):
-    ids, states, _ = made.random_walk(seed, 100, may_end=False)
+    _, states, _ = made.random_walk(seed, 100, may_end=False)
     for read, state in enumerate(states):
         if made.grammar.at_step(state):
             assert made.grammar.legal(state)[END] == (read > made.controls)
 
 
 def without_silence_at_the_end(tokens: list[str], options: dict) -> list[str]:
-    """A Piece ends with its last note, so what only waits behind it is not spelled again."""
-    controls, body = tokens[:3], tokens[3:]
-    if "joint" in options:
-        size = 1 if options["joint"] else 2
-        silent = lambda: body[-size].startswith("rest")  # noqa: E731
-    elif "parts" in options:
-        size = options["parts"]
-        silent = lambda: body[-size:] == ["rest"] * size  # noqa: E731
-    else:
-        size = 1
-        silent = lambda: body[-2:] in (["|", "|"], ["|"])  # noqa: E731
-    while body and silent():
-        body = body[:-size]
-    return controls + body
+    """A Piece ends with its last note, so the steps that only wait behind it are not spelled again."""
+    steps: list[list[str]] = []
+    size = options.get("parts", 1 if options.get("joint", True) else 2)
+    for token in tokens[3:]:
+        if "joint" in options or "parts" in options:
+            begins = not steps or len(steps[-1]) == size
+        else:
+            begins = not steps or steps[-1][-1] == "|"
+        steps += [[token]] if begins else []
+        steps[-1] += [] if begins else [token]
+    while steps and all(token.startswith(("rest", "=", "|")) for token in steps[-1]):
+        steps.pop()
+    return [*tokens[:3], *(token for step in steps for token in step)]
 
 
 @music_case

@@ -264,7 +264,8 @@ def test_controls_stand_at_the_beginning(name):
 
 def test_an_unknown_token_in_a_decoded_sequence_keeps_the_rest_in_its_place():
     chorale = encodings.make("chorale", parts=2)
-    tokens = ["<unk>", "<unk>", "pickup=0", "60", "<unk>", "hold", "62", "64", "hold"]
+    tokens = ["<unk>", "<unk>", "pickup=3", "60", "<unk>", "hold", "62", "64", "hold"]
+    assert chorale.decode(tokens).pickup_ticks == 3
     assert rows(chorale.decode(tokens)) == [(0, 2, 60, 0), (1, 2, 62, 1), (2, 1, 64, 0)]
     two, joint = encodings.make("notes"), encodings.make("notes", joint=True)
     begin = ["key=?", "<unk>", "pickup=0"]

@@ -1,9 +1,9 @@
 """MIDI: bytes written by hand, round trips, and other people's readers."""
 
+import contextlib
 import io
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 
 import mido
 import numpy as np
@@ -149,7 +149,7 @@ def test_impossible_marks_are_dropped_and_counted():
     ],
 )
 def test_says_what_is_wrong_with_a_file(data, says):
-    with pytest.raises(FormatError, match="odd.mid") as caught:
+    with pytest.raises(FormatError, match=r"odd\.mid") as caught:
         midi.read_bytes(data, "odd.mid")
     assert says in str(caught.value)
 
@@ -163,10 +163,8 @@ def test_a_missing_last_track_is_counted():
 @given(st.binary(max_size=200))
 def test_mutants_raise_only_format_errors(tail):
     for data in (song(ONE_NOTE)[:22] + tail, tail, song(track(tail))):
-        try:
+        with contextlib.suppress(FormatError):
             midi.read_bytes(data, "x.mid")
-        except FormatError:
-            pass
 
 
 def test_bytes_of_a_small_piece():
@@ -198,7 +196,7 @@ def test_bytes_of_a_small_piece():
         (384, [0, 3], 384),
         (384, [0, 4], 480),
         (1_000_000, [0, 500_000], 480),
-        (1_000_000, [0, 15625], 480 * 2**5 // 480 * 2),  # 64ths of a quarter: the fewest ticks that do
+        (1_000_000, [0, 15625], 64),  # 64ths of a quarter: the fewest ticks that do
         (1_000_000, [0, 1], 30240),  # nothing does
     ],
 )
@@ -291,7 +289,9 @@ def pieces(draw):
         tempi=marks(Tempo, st.integers(midi.MAX_MICROSECONDS // 500, midi.MAX_MICROSECONDS).map(midi.shortest_bpm)),
         meters=meters,
         keys=marks(Key, st.integers(-7, 7), st.sampled_from(["major", "minor"])),
-        markers=tuple(sorted(draw(st.lists(st.builds(Text, ticks, names), max_size=4)), key=lambda mark: mark.tick)),
+        markers=tuple(
+            sorted(draw(st.lists(st.builds(Text, ticks, names.filter(bool)), max_size=4)), key=lambda mark: mark.tick)
+        ),
     )
     split, pickup = midi._split_pickup(list(meters), piece.ticks_per_quarter)
     return replace(piece, meters=split, pickup_ticks=pickup)
@@ -409,4 +409,3 @@ def test_first_end_is_the_next_end_of_the_voice():
     onset = np.array([0, 100, 200, 5])
     end = np.array([110, 210, 300, 9])  # paired first to first, one end missing
     assert midi._first_end(voice, onset, end).tolist() == [110, 110, 210, 9]
-    assert all(a <= b for a, b in pairwise(onset[:3].tolist()))

@@ -1,9 +1,12 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from seqgen.errors import ConfigError, ModelFileError, TokenError
-from seqgen.modelfile import Architecture, tensor_shapes
-from seqgen.runtime import RecurrentStepper
+from seqgen.modelfile import Architecture, Corpus, Header, Side, Sides, Training, tensor_shapes
+from seqgen.runtime import RecurrentStepper, stepper
 
 SHAPES = [  # n_a, layers, n_values, feature_sizes
     (5, 1, 7, ()),
@@ -192,3 +195,25 @@ def test_what_does_not_fit_is_refused():
         stepper.start(1, context="attended")
     with pytest.raises(ModelFileError, match="missing: 'densor/bias'"):
         RecurrentStepper(architecture, {name: weights[name] for name in weights if name != "densor/bias"})
+
+
+def test_generating_loads_no_tensorflow():
+    code = "import sys, seqgen.runtime; print(sorted({'tensorflow', 'keras', 'music21'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout == "[]\n"
+
+
+def test_stepper_is_made_from_a_header():
+    architecture = Architecture(cell="gru", n_a=4, layers=2, n_values=5)
+    header = Header(
+        kind="generator",
+        architecture=architecture,
+        sides=Sides(target=Side(encoding="chars", options={}, vocabulary=list("abcde"))),
+        training=Training(seed=1, steps=1, epochs=1, seconds=1),
+        corpus=Corpus(digest="", names=[]),
+        version="0.1.0",
+    )
+    weights = random_weights(architecture)
+    made, ids = stepper(header, weights), np.array([3])
+    direct = RecurrentStepper(architecture, weights)
+    np.testing.assert_array_equal(made.step(ids, made.start(1))[0], direct.step(ids, direct.start(1))[0])
