@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from seqgen.modelfile import Header
-from seqgen.runtime.base import State, Stepper
+from seqgen.stepper import State, Stepper
 from seqgen.runtime.recurrent import RecurrentStepper
 
 __all__ = ["RecurrentStepper", "State", "Stepper", "stepper"]

@@ -18,7 +18,7 @@ import numpy as np
 
 from seqgen.errors import ConfigError, TokenError
 from seqgen.modelfile import Architecture, check_weights
-from seqgen.runtime.base import State
+from seqgen.stepper import State
 
 _HALF = np.array(0.5, np.float32)  # an array, since numpy converts a Python float anew at every call
 

@@ -73,7 +73,7 @@ def fit(
         TrainingError: the loss is not finite.
         CorpusError, ConfigError: the corpus is shorter than a window, or a setting is out of range.
     """
-    run = _Run(dataset, settings)
+    run = Run(dataset, settings)
     stopped = "length"
     try:
         for window in run.windows():
@@ -94,7 +94,7 @@ def fit(
     return Result(run.architecture, run.best_weights(), run.report, run.settings, stopped, run.history)
 
 
-class _Run:
+class Run:
     """The moving parts of one training run."""
 
     def __init__(self, dataset: Dataset, settings: Settings) -> None:
