@@ -123,7 +123,8 @@ class Piece:
 
     def bar_lines(self) -> list[int]:
         """Ticks at which bars begin, up to the end of the piece: 0, then the end of the pickup, then by the meters."""
-        return [0, *takewhile(lambda tick: tick < self.end_tick, (tick for tick in self._bars() if tick))]
+        end = self.end_tick
+        return [0, *takewhile(lambda tick: tick < end, (tick for tick in self._bars() if tick))]
 
     def _bars(self) -> Iterator[int]:
         """Where full bars begin, without end: the last meter goes on after the piece. A new meter begins a new bar."""

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seqgen.piece import NOTE, Key, Meter, Part, Piece, Tempo, Text
+from seqgen.piece import NOTE, Key, Meter, Part, Piece, Tempo, Text, joined
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 12), st.integers(-2, 8), st.integers(60, 61), st.integers(0, 127), st.integers(0, 1)),
@@ -22,6 +22,7 @@ DROPPED, MERGED, SHORTENED = "notes without length dropped", "doubled notes merg
 
 
 @given(ROWS)
+@example([(0, 2, 60, 1, 0), (0, 5, 60, 2, 0), (4, 3, 60, 3, 0)])
 def test_build_keeps_one_note_a_pitch_and_part(rows):
     piece = Piece.build(rows, 4, [Part(), Part()])
     # the same in plain words: of one onset the longest, and it ends where the next begins
@@ -184,6 +185,65 @@ def test_transposing_out_of_range_is_an_error():
     for semitones in (-61, 58):
         with pytest.raises(ValueError, match=f"transposed by {semitones}"):
             full().transposed(semitones)
+
+
+# --- one after the other ----------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([None, (4, 4), (3, 4), (7, 8)]), st.integers(0, 10), st.integers(1, 40)),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_joined_piece_begins_its_first_full_bar_on_the_next_bar_line(shapes):
+    meter = shapes[0][0]
+    pieces = [
+        Piece.build(
+            [(0, length, 60, 64, 0)],
+            4,
+            keys=(Key(0, length % 5, "major"),),
+            meters=(Meter(0, *own),) if own and (meter or not place) else (),
+            pickup_ticks=pickup,
+            markers=(Text(length // 2, "here"),),
+            fermatas=(length // 2,),
+            losses={"lyrics dropped": 1},
+        )
+        for place, (own, pickup, length) in enumerate(shapes)
+    ]
+    whole = joined(pieces)
+    begins, now = [0], meter or (4, 4)
+    line = pieces[0].pickup_ticks  # the last bar line drawn
+    for place, piece in enumerate(pieces):
+        if place:
+            end = begins[-1] + pieces[place - 1].end_tick
+            while line < end + piece.pickup_ticks:
+                line += 16 * now[0] // now[1]
+            begins.append(line - piece.pickup_ticks)
+        now = piece.meters[0][1:] if piece.meters else now
+    assert whole.notes["onset"].tolist() == begins
+    assert whole.notes["duration"].tolist() == [length for _, _, length in shapes]
+    for name in ("keys", "markers"):
+        assert getattr(whole, name) == tuple(
+            row._replace(tick=row.tick + begin)
+            for begin, piece in zip(begins, pieces, strict=True)
+            for row in getattr(piece, name)
+        )
+    assert whole.fermatas == tuple(begin + length // 2 for begin, (_, _, length) in zip(begins, shapes, strict=True))
+    assert whole.losses == {"lyrics dropped": len(shapes)}
+    for begin, piece in zip(begins, pieces, strict=True):
+        assert begin + piece.pickup_ticks in whole.bar_lines() or begin + piece.pickup_ticks >= whole.end_tick
+    assert list(whole.meters) == sorted(whole.meters)
+
+
+def test_only_pieces_of_the_same_parts_are_joined():
+    piece = full()
+    for other in (full(parts=[Part("Flute", 74), Part("Kit", drums=True)]), replace(piece, ticks_per_quarter=8)):
+        with pytest.raises(ValueError, match="same parts and resolution"):
+            joined([piece, other])
+    with pytest.raises(ValueError, match="unpack"):
+        joined([])
 
 
 # --- equality ---------------------------------------------------------------------------------------------------------

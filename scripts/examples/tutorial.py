@@ -1,6 +1,6 @@
 """Learn a tune and improvise on it: the two models of the classic tutorial, on one shared cell and densor.
 
-Run it with `python scripts/examples/tutorial.py`; it needs `pip install 'seqgen[train]'` and half a minute.
+Run it with `python scripts/examples/tutorial.py`; it needs the extra `train` (TensorFlow) and about half a minute.
 """
 
 # Keras' own annotations know no `verbose=0`.

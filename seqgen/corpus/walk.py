@@ -64,9 +64,7 @@ def walk(grammar: Grammar, kinds: np.ndarray, sequence: IdSequence, table: MaskT
             raise _illegal(sequence, int(legal.argmin()))
         masks = np.full(len(ids) - 1, table.number(later), np.int32)
         masks[0] = table.number(first)
-        steps = np.ones(len(ids) - 1, bool)
-        steps[-1] = False
-        return Walk(np.zeros((len(ids) - 1, 0), np.int32), masks, targets, steps)
+        return Walk(np.zeros((len(ids) - 1, 0), np.int32), masks, targets, ids[1:] != END)
     features = np.zeros((len(ids) - 1, len(grammar.feature_sizes)), np.int32)
     masks = np.zeros(len(ids) - 1, np.int32)
     steps = np.zeros(len(ids) - 1, bool)
@@ -79,7 +77,7 @@ def walk(grammar: Grammar, kinds: np.ndarray, sequence: IdSequence, table: MaskT
             raise _illegal(sequence, place)
         if following != END:
             state = grammar.advance(state, following)
-            steps[place] = grammar.at_step(state)
+            steps[place] = targets[place] and grammar.at_step(state)  # the last control token completes none
     return Walk(features, masks, targets, steps)
 
 

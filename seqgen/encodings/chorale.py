@@ -65,12 +65,10 @@ class Chorale:
         onset, end, off = on_grid.quantised_spans(notes, piece.ticks_per_quarter, self.grid)
         on_grid.add_loss(losses, "notes moved to the grid", off)
         tokens = ["rest"] * int(end.max(initial=0))
-        # a later note wins the step it shares with an earlier one, which then ends there
+        # of notes that begin on the same step the last one stays; the others were shorter than it
         on_grid.add_loss(losses, "notes shorter than a grid step lost", int(np.count_nonzero(onset[1:] == onset[:-1])))
-        following = np.append(onset[1:], len(tokens))
-        for pitch, first, last in zip(notes["pitch"], onset, np.minimum(end, following), strict=True):
-            if first < last:
-                tokens[first:last] = [str(pitch)] + ["hold"] * (last - first - 1)
+        for pitch, first, last in zip(notes["pitch"], onset, end, strict=True):
+            tokens[first:last] = [str(pitch)] + ["hold"] * (last - first - 1)
         return tokens
 
     def decode(self, tokens: Sequence[str]) -> Piece:

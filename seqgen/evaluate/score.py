@@ -120,7 +120,8 @@ def _cost(logits: np.ndarray, legal: np.ndarray, targets: np.ndarray) -> tuple[n
     scores = np.where(legal, logits.astype(np.float64), -np.inf)
     rows = np.arange(len(targets))
     highest = scores.max(axis=1)
-    cost = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1)) - scores[rows, targets]
+    with np.errstate(invalid="ignore"):  # infinities: said below
+        cost = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1)) - scores[rows, targets]
     if not np.isfinite(cost[legal[rows, targets]]).all():
         raise SamplingError("the model's logits are not finite; its weights are damaged")
     return cost, scores.argmax(axis=1) == targets

@@ -116,8 +116,8 @@ def _add_part(element: Element, piece: Piece, index: int, part: Part, layout: Se
         for later in [k for k in piece.keys if bar.start < k.tick < bar.end]:
             _at(measure, later.tick - bar.start, grid, _key_change(later))
         here = [line[number] for line in lines]
-        if not any(here):
-            here = [engraving.silence(bar, piece.ticks_per_quarter)]
+        if not any(here[:1]):  # the first voice is always there: readers take a bar to be as long as what is in it
+            here = [engraving.silence(bar, piece.ticks_per_quarter), *here[1:]]
         _add_voices(measure, here, bar, grid, piece, at_start or Key(0, 0))
 
 

@@ -10,6 +10,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -114,7 +115,9 @@ def _tunes(text: str) -> list[str]:
     """The tunes of an ABC tune book, each with the header of the file."""
     places = [found.start() for found in re.finditer(r"^X:", text, re.MULTILINE)]
     header = text[: places[0]] if places else ""
-    return [header + text[a:b] for a, b in zip(places, [*places[1:], None], strict=True)] or [text]
+    tunes = [header + text[a:b] for a, b in zip(places, [*places[1:], None], strict=True)] or [text]
+    # the standard's unit length where a tune states neither that nor a meter; music21 refuses such a tune
+    return [t if re.search(r"^[ML]:", t, re.MULTILINE) else t.replace("\nK:", "\nL:1/8\nK:", 1) for t in tunes]
 
 
 def _piece(text: str, kind: str, label: str, name: str) -> Piece:
@@ -148,7 +151,8 @@ def _from_score(score: Any, programs: Mapping[str, int]) -> Piece:
     """A Piece of a music21 Score; `programs` by the id of a part are better than music21's."""
     losses: dict[str, int] = {}
     parts = list(getattr(score, "parts", ())) or [score]
-    found = [_Part(part, index == 0, programs, losses) for index, part in enumerate(parts)]
+    starts = _aligned(parts, losses)
+    found = [_Part(part, index == 0, starts, programs, losses) for index, part in enumerate(parts)]
     # meters and keys stand in every part; the first that has any speaks for all
     meters = next((part.meters for part in found if part.meters), {})
     keys = next((part.keys for part in sorted(found, key=lambda part: part.drums) if part.keys), {})
@@ -177,6 +181,32 @@ def _from_score(score: Any, programs: Mapping[str, int]) -> Piece:
     )
 
 
+def _aligned(parts: list[Any], losses: dict[str, int]) -> list[Fraction] | None:
+    """Where bars begin, in quarters, if the parts disagree; None if they agree or do not have the same bars.
+
+    Bars with too much or too little in one part are common; without this all that follows in that part would be
+    shifted against the others. A bar is as long as its meter if it is that in any part, else as in most parts.
+    """
+    measures = [list(part.getElementsByClass("Measure")) for part in parts]
+    own = [
+        [round(part.elementOffset(bar) * SCORE_TICKS) for bar in bars]
+        for part, bars in zip(parts, measures, strict=True)
+    ]
+    if all(ticks == own[0] for ticks in own) or len({len(ticks) for ticks in own}) > 1:
+        return None
+    starts, repaired = [own[0][0]], 0
+    for index, bar in enumerate(measures[0][:-1]):
+        lengths = [ticks[index + 1] - ticks[index] for ticks in own]
+        length = lengths[0]
+        if len(set(lengths)) > 1:
+            repaired += 1
+            full = round(bar.barDuration.quarterLength * SCORE_TICKS)
+            length = full if full in lengths else max(lengths, key=lengths.count)
+        starts.append(starts[-1] + length)
+    losses["bars of unequal length aligned"] = repaired
+    return [Fraction(tick, SCORE_TICKS) for tick in starts]
+
+
 def _changes(by_tick: dict[int, Any]) -> list[tuple[int, Any]]:
     """In order of time, without those that only repeat what holds, as some programs write at every line."""
     events = sorted(by_tick.items())
@@ -196,8 +226,16 @@ def _pickup(bars: list[int], meters: dict[int, tuple[int, int]]) -> int:
 class _Part:
     """What one part of a score says; filled in one walk over its elements in order of time."""
 
-    def __init__(self, part: Any, first: bool, programs: Mapping[str, int], losses: dict[str, int]) -> None:
+    def __init__(
+        self,
+        part: Any,
+        first: bool,
+        starts: list[Fraction] | None,
+        programs: Mapping[str, int],
+        losses: dict[str, int],
+    ) -> None:
         self.first = first
+        self.starts = starts
         self.programs = programs
         self.losses = losses
         self.rows: list[list[int]] = []  # onset, duration, pitch, velocity
@@ -235,6 +273,7 @@ class _Part:
             offset = start + stream.elementOffset(element)
             if isinstance(element, Stream):
                 if isinstance(element, Measure):
+                    offset = self.starts[len(self.bars)] if self.starts else offset
                     self.bars.append(self._tick(offset))
                 self._walk(element, offset)
             elif isinstance(element, harmony.Harmony):

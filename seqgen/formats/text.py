@@ -31,7 +31,7 @@ def read_bytes(data: bytes, name: str, encoding: str | None = None) -> str:
     try:
         text = data.decode(used).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        if encoding is None and b"\0" in data:
+        if encoding is None and used == "utf-8" and b"\0" in data:
             raise FormatError(f"{name} is binary, not text") from error
         line = data.count(b"\n", 0, error.start) + 1
         raise FormatError(

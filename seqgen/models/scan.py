@@ -2,7 +2,7 @@
 
 Automatic differentiation would multiply `a[t]^T dz[t]` at every step of the backward loop; here the steps only carry
 the gradient through time, and the recurrent kernel's gradient is one large product after the loop, which is what makes
-it fast. Every function takes the input products of all steps (`rows`), since they do not depend on the state, and returns
+it fast. Every function takes the input products of all steps (`rows`), which do not depend on the state, and returns
 the hidden states of all steps and the last state. Time is the first axis. `keep` is 0 where the state is cleared before
 a step, else 1.
 
@@ -11,6 +11,7 @@ gradients to finite differences.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -18,13 +19,13 @@ Tensors = list[tf.Tensor]
 
 
 @tf.custom_gradient
-def lstm_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, a0: tf.Tensor, c0: tf.Tensor):
+def lstm_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, a0: tf.Tensor, c0: tf.Tensor) -> Any:
     """LSTM: hidden states `(Tx, batch, n_a)`, last a and last c `(batch, n_a)`.
 
     rows `(Tx, batch, 4 n_a)`, gates in the order input, forget, candidate, output, the bias included; keep
     `(Tx, batch, 1)`; recurrent `(n_a, 4 n_a)`; a0 and c0 `(batch, n_a)`.
     """
-    length, batch, width = rows.shape
+    length, batch, width = static_shape(rows)
     n_a = width // 4
 
     def forward(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
@@ -59,13 +60,13 @@ def lstm_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, a0: tf.Ten
 
 
 @tf.custom_gradient
-def gru_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, a0: tf.Tensor):
+def gru_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, a0: tf.Tensor) -> Any:
     """GRU, reset after the product: hidden states `(Tx, batch, n_a)` and the last one `(batch, n_a)`.
 
     rows `(Tx, batch, 3 n_a)`, gates in the order update, reset, candidate, the input bias included; keep
     `(Tx, batch, 1)`; recurrent `(n_a, 3 n_a)`; bias `(3 n_a,)`, the recurrent one; a0 `(batch, n_a)`.
     """
-    length, batch, width = rows.shape
+    length, batch, width = static_shape(rows)
     n_a = width // 3
 
     def forward(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
@@ -100,6 +101,11 @@ def gru_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Te
     return (a_all, a_last), gradient
 
 
+def static_shape(tensor: tf.Tensor) -> tuple[int, ...]:
+    """The shape as numbers; every one is known when the loop is compiled."""
+    return tuple(tensor.shape.as_list())
+
+
 def _loop(
     step: Callable[[tf.Tensor, Tensors], tuple[Tensors, Tensors]],
     state: Tensors,
@@ -128,5 +134,5 @@ def _entering(first: tf.Tensor, after: tf.Tensor, keep: tf.Tensor) -> tf.Tensor:
 
 def _product(a_in: tf.Tensor, dz: tf.Tensor) -> tf.Tensor:
     """The sum over time and batch of `a^T dz`, as one product."""
-    n_a, width = a_in.shape[-1], dz.shape[-1]
+    n_a, width = static_shape(a_in)[-1], static_shape(dz)[-1]
     return tf.matmul(tf.reshape(a_in, [-1, n_a]), tf.reshape(dz, [-1, width]), transpose_a=True)

@@ -33,7 +33,7 @@ def weights_of(cell: Cells, densor: keras.layers.Dense) -> dict[str, np.ndarray]
     Raises:
         ConfigError: a cell or the densor has no weights yet: it was in no model.
     """
-    return {name: np.array(variable.numpy(), np.float32) for name, variable in _variables(cell, densor).items()}
+    return {name: np.array(variable.numpy(), np.float32) for name, variable in variables(cell, densor).items()}
 
 
 def load_weights(cell: Cells, densor: keras.layers.Dense, weights: Mapping[str, np.ndarray]) -> None:
@@ -43,17 +43,18 @@ def load_weights(cell: Cells, densor: keras.layers.Dense, weights: Mapping[str, 
         ModelFileError: the names or shapes differ.
         ConfigError: as in `weights_of`.
     """
-    variables = _variables(cell, densor)
-    wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
+    mine = variables(cell, densor)
+    wanted = {name: tuple(variable.shape) for name, variable in mine.items()}
     came = {name: np.shape(value) for name, value in weights.items()}
     if wanted != came:
         name = min(name for name in wanted.keys() | came.keys() if wanted.get(name) != came.get(name))
         raise ModelFileError(f"weights {name!r} should have shape {wanted.get(name)}, not {came.get(name)}")
-    for name, variable in variables.items():
+    for name, variable in mine.items():
         variable.assign(weights[name])
 
 
-def _variables(cell: Cells, densor: keras.layers.Dense) -> dict[str, keras.Variable]:
+def variables(cell: Cells, densor: keras.layers.Dense) -> dict[str, keras.Variable]:
+    """The Keras variables, by the names of the model file; raises as `weights_of` does."""
     layers = {f"layers/{index}": one for index, one in enumerate(stack_of(cell))} | {"densor": densor}
     for name, layer in layers.items():
         if not layer.weights:

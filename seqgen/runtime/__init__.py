@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from seqgen.modelfile import Header
-from seqgen.stepper import State, Stepper
 from seqgen.runtime.recurrent import RecurrentStepper
+from seqgen.stepper import State, Stepper
 
 __all__ = ["RecurrentStepper", "State", "Stepper", "stepper"]
 

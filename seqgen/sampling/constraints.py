@@ -48,9 +48,7 @@ class Bars:
             return self._only_end
         if left < 0:
             given = (clock.time - pickup) / clock.bar
-            raise SamplingError(
-                f"what was given to begin with is {given:g} bars long, more than the {self.count} wanted"
-            )
+            raise SamplingError(f"the prime is {given:g} bars long, more than the {self.count} bars wanted")
         self._extend_to(left)
         if not self._fills[left]:
             what = f"the rest of {self.count} bars" if clock.time else f"{self.count} bars"

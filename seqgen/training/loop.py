@@ -18,6 +18,7 @@ from seqgen.evaluate import score
 from seqgen.modelfile import Architecture
 from seqgen.models import build, weights_of
 from seqgen.models.unroll import unroll, zero_state
+from seqgen.models.weights import variables
 from seqgen.runtime import RecurrentStepper
 from seqgen.training.lanes import Lanes, Window
 from seqgen.training.settings import Settings
@@ -121,11 +122,10 @@ class Run:
         )
         self.cells, self.densor = build(self.architecture, seed=self.settings.seed)
         self.optimizer = _optimizer(self.settings)
-        self.variables = [cell_weight for cell in self.cells for cell_weight in cell.trainable_variables]
-        self.variables += self.densor.trainable_variables
-        self.optimizer.build(self.variables)
+        self.variables = variables(self.cells, self.densor)
+        self.optimizer.build(list(self.variables.values()))
         self.rate: Any = self.optimizer.learning_rate  # a variable, which Keras types as a float
-        self.state = zero_state(self.cells, self.settings.batch_size)
+        self.state = zero_state(self.architecture, self.settings.batch_size)
         self._update = tf.function(self._updated)
         self._shard = tf.function(self._shard_gradients, jit_compile=True)
         self._apply = tf.function(self._applied, jit_compile=True)
@@ -144,7 +144,7 @@ class Run:
         while True:
             for index, window in enumerate(self.lanes.epoch(epoch)):
                 if index == 0:
-                    self.state = zero_state(self.cells, self.settings.batch_size)
+                    self.state = zero_state(self.architecture, self.settings.batch_size)
                 if self._progress() >= 1:
                     return
                 yield window
@@ -225,34 +225,34 @@ class Run:
         if settings.dropout:
             draws = tf.random.stateless_uniform((settings.layers, settings.batch_size, settings.n_a), seed)
             masks = tf.cast(draws >= settings.dropout, tf.float32) / (1 - settings.dropout)
+        # read here and passed on: parts that read the variables themselves would wait for each other
+        values = {name: tf.convert_to_tensor(variable) for name, variable in self.variables.items()}
         results = []
         for shard in range(settings.shards):
             begin, end = (settings.batch_size * edge // settings.shards for edge in (shard, shard + 1))
             window = [array[:, begin:end] for array in (ids, features, targets, weights, keep)]
             own_masks = None if masks is None else masks[:, begin:end]
             own_state = [[array[begin:end] for array in layer] for layer in state]
-            results.append(self._shard(*window, own_state, own_masks))
+            results.append(self._shard(values, *window, own_state, own_masks))
         nats, count, gradients, after = zip(*results, strict=True)
         after = [[tf.concat(rows, axis=0) for rows in zip(*layer, strict=True)] for layer in zip(*after, strict=True)]
         total = tf.maximum(tf.add_n(count), 1.0)
-        self._apply([tf.add_n(parts) / total for parts in zip(*gradients, strict=True)], rate)
+        self._apply({name: tf.add_n([part[name] for part in gradients]) / total for name in values}, rate)
         return tf.add_n(nats) / total, after
 
-    def _shard_gradients(self, ids, features, targets, weights, keep, state, masks):
+    def _shard_gradients(self, values, ids, features, targets, weights, keep, state, masks):
         """Sums over a part of the batch: nats, targets, gradients; and its state after the window."""
         masks = None if masks is None else tf.unstack(masks)
         with tf.GradientTape() as tape:
-            logits, after = unroll(
-                self.cells, self.densor, ids, features, self.architecture.feature_sizes, keep, state, masks
-            )
+            tape.watch(values)
+            logits, after = unroll(self.architecture, values, ids, features, keep, state, masks)
             nats = tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
-        gradients = tape.gradient(nats, [variable.value for variable in self.variables])
-        return nats, tf.reduce_sum(weights), gradients, after
+        return nats, tf.reduce_sum(weights), tape.gradient(nats, values), after
 
     def _applied(self, gradients, rate):
-        gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
+        clipped, _ = tf.clip_by_global_norm([gradients[name] for name in self.variables], self.settings.clip)
         self.rate.assign(rate)
-        self.optimizer.apply(gradients, self.variables)
+        self.optimizer.apply(clipped, list(self.variables.values()))
 
 
 def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:

@@ -59,6 +59,8 @@ def test_several_sources_keep_their_names_apart(tmp_path):
 def test_a_file_named_twice_is_read_once(tmp_path):
     make(tmp_path, "one/x.txt")
     assert names_of(tmp_path / "one", tmp_path / "one/x.txt") == ["one/x.txt"]
+    (tmp_path / "one" / "y.txt").symlink_to(tmp_path / "one" / "x.txt")
+    assert names_of(tmp_path / "one") == ["x.txt"]
 
 
 def test_linked_folders_are_followed_once(tmp_path):
@@ -192,6 +194,14 @@ def test_a_wrong_corpus_toml_names_the_file_and_the_field(tmp_path, toml, said):
         plan([tmp_path])
     assert str(tmp_path / "corpus.toml") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_options_keep_their_type(tmp_path):
+    make(tmp_path, "a.mid")
+    (tmp_path / "corpus.toml").write_text(
+        'title = "T"\nencoding = "notes"\n[options]\ngrid = 12\npart = "2"\njoint = true'
+    )
+    assert plan([tmp_path]).options == {"grid": 12, "part": "2", "joint": True}
 
 
 class _Music21:

@@ -72,5 +72,7 @@ def test_what_is_chosen_can_encode():
         for piece in (plain, Piece.build(notes, 4, [*plain.parts, drums]), voices(parts, chords=True)):
             name, options, _ = encodings.choose([piece])
             assert encodings.make(name, **options).encode(piece)
+        with_drums = Piece.build(notes, 4, [*plain.parts, drums])
+        assert encodings.choose([with_drums]) == encodings.choose([plain])  # drums are no voice
     # overlapping by one tick is two notes at once
     assert encodings.choose([Piece.build([(0, 5, 60, 80, 0), (4, 4, 62, 80, 0)], 4)])[0] == "frames"

@@ -360,6 +360,23 @@ def test_between_two_characters_a_byte_walk_is_utf8(seed):
         assert made.grammar.at_step(state) == (text.encode() == data[:read])
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "time"),
+    [
+        ("notes", "60 <unk> <unk> =1 <unk> <unk> rest <unk> 60 =1/4", 8),
+        ("notes-joint", "60=1 <unk> <unk> rest=1/4 60=1/4", 6),
+        ("chorale-triplets", "<unk> 60 hold <unk> 60 60", 3),
+        ("frames", "<unk> +60 | <unk> <unk> | +61 |", 3),
+    ],
+)
+def test_the_clock_runs_over_unknown_tokens_as_in_decode(name, body, time):
+    made = case(name)
+    tokens = ["key=?", "meter=?", "pickup=0", *body.split()]
+    state = made.walked(made.ids(tokens))
+    assert made.grammar.at_step(state)
+    assert state.clock.time == time == made.encoding.decode(tokens).end_tick
+
+
 def test_a_meter_the_vocabulary_never_saw_counts_as_common_time():
     made = case("chorale")
     state = made.walked(made.ids(["key=?", "meter=11/4", "pickup=3"]))

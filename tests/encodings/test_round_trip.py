@@ -276,6 +276,23 @@ def test_an_unknown_token_in_a_decoded_sequence_keeps_the_rest_in_its_place():
 # --- key --------------------------------------------------------------------------------------------------------------
 
 
+def test_every_key_has_one_spelling():
+    encoding = encodings.make("frames")
+    spelled = set()
+    for mode, flattest in (("major", -5), ("minor", -6)):
+        for fifths in range(flattest, flattest + 12):
+            piece = one((0, 4, 60, 80, 0), keys=(Key(0, fifths, mode),))
+            (sequence,) = encoding.encode(piece)
+            assert encoding.decode(sequence.tokens).keys == piece.keys
+            spelled.add(sequence.tokens[0])
+    assert len(spelled) == 24
+    for fifths, token in ((0, "key=A-minor"), (6, "key=Eb-minor"), (-6, "key=Eb-minor"), (1, "key=E-minor")):
+        assert encoding.encode(one((0, 4, 60, 80, 0), keys=(Key(0, fifths, "minor"),)))[0].tokens[0] == token
+    for fifths, token in ((0, "C"), (1, "G"), (-1, "F"), (6, "F#"), (-6, "F#"), (7, "Db"), (-3, "Eb")):
+        piece = one((0, 4, 60, 80, 0), keys=(Key(0, fifths, "major"),))
+        assert encoding.encode(piece)[0].tokens[0] == f"key={token}-major"
+
+
 @given(st.integers(-7, 7), st.integers(0, 127), st.sampled_from(["notes", "frames"]))
 def test_an_open_mode_is_read_off_the_last_bass_note(fifths, bass, name):
     piece = Piece.build(

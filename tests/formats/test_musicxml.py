@@ -4,7 +4,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from seqgen.errors import FormatError
@@ -199,7 +199,7 @@ def pieces(draw):
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, phases=[Phase.generate])
 @given(pieces())
 def test_round_trip(piece):
     found = again(piece)

@@ -133,6 +133,14 @@ def test_a_pickup_with_a_full_measure_rest_beside_it():
     assert rows(piece) == [(0, Q, 50, 1), (Q, 4 * Q, 76, 0), (Q, 4 * Q, 52, 1)]
 
 
+def test_a_bar_that_is_wrong_in_one_part_shifts_nothing():
+    last = measure(note("C", 4, 16), number=2)
+    right, short, long = (measure(ATTRIBUTES, note("C", 4, length)) + last for length in (16, 12, 20))
+    piece = read(xml(right, short, long))
+    assert [row[0] for row in rows(piece)] == [0, 0, 0, 4 * Q, 4 * Q, 4 * Q]
+    assert piece.losses == {"bars of unequal length aligned": 1, "overlapping notes shortened": 1}
+
+
 def test_transposing_instruments_sound_as_they_sound_only_where_the_score_says_so():
     transpose = "<attributes><transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose></attributes>"
     key = "<attributes><key><fifths>2</fifths></key></attributes>"

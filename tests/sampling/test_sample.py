@@ -1,0 +1,208 @@
+"""The loop, with toy steppers whose answers are known."""
+
+import numpy as np
+import pytest
+from made import Noise, Spelling, Toy, piece, vocabulary_of
+
+from seqgen import encodings
+from seqgen.errors import SamplingError
+from seqgen.sampling import Strategy, sample, streams
+from seqgen.vocabulary import END, START, UNK, Vocabulary
+
+GREEDY = Strategy(temperature=0)
+CHARS = encodings.make("chars")
+LETTERS = Vocabulary.of("abcdefghijklmnopqrstuvwxyz ")
+
+
+def spelled(words, steps, prefixes=None, *, encoding=CHARS, vocabulary=LETTERS, **options):
+    """The words of `Spelling` as sampled, and the stepper."""
+    stepper = Spelling(vocabulary, words)
+    prefixes = prefixes or [""] * len(words)
+    rows = sample(
+        stepper,
+        encoding.grammar(vocabulary),
+        [vocabulary.to_ids(prefix).tolist() for prefix in prefixes],
+        steps,
+        strategy=GREEDY,
+        random=streams(0, len(words)),
+        **options,
+    )
+    return [("".join(vocabulary.to_tokens(row.ids)), row.steps, row.ended) for row in rows], stepper
+
+
+def test_a_known_word_is_spelled_and_ends_at_end():
+    found, stepper = spelled(["sequence"], [100])
+    assert found == [("sequence", 8, True)]
+    assert stepper.calls[0] == [START]
+    assert stepper.calls[1:] == [[id] for id in LETTERS.to_ids("sequence")]  # what was drawn is fed back
+
+
+def test_rows_finish_at_different_times():
+    """By END or by their own number of steps, in any order; each goes on with its own state."""
+    words = ["a", "longer than the others", "four", "never mind", "bb"]
+    found, stepper = spelled(words, [9, 30, 2, 5, 9])
+    assert found == [
+        ("a", 1, True),
+        ("longer than the others", 22, True),
+        ("fo", 2, False),
+        ("never", 5, False),
+        ("bb", 2, True),
+    ]
+    sizes = [len(call) for call in stepper.calls]
+    assert sizes == [5, 5, 3, 2, 2, *[1] * 18]  # a row that has finished costs nothing more
+
+
+def test_the_prefix_is_given_and_not_counted():
+    found, stepper = spelled(["hello world", "help needed"], [5, 100], ["hello", "help "])
+    assert found == [(" worl", 5, False), ("needed", 6, True)]
+    assert stepper.calls[:6] == [[START, START], *np.array([LETTERS.to_ids(p) for p in ("hello", "help ")]).T.tolist()]
+
+
+def test_a_prefix_may_hold_unknown_ids():
+    found, stepper = spelled(["éa b"], [9], ["é"])
+    assert found == [("a b", 3, True)]
+    assert stepper.calls[1] == [UNK]
+
+
+def test_one_that_never_ends_stops_at_its_steps():
+    stepper = Noise(len(LETTERS), favour={END: -1e9})
+    rows = sample(
+        stepper, CHARS.grammar(LETTERS), [[], []], [500, 3], strategy=Strategy(), random=streams(1, 2)
+    )  # fmt: skip
+    assert [(len(row.ids), row.steps, row.ended) for row in rows] == [(500, 500, False), (3, 3, False)]
+
+
+def test_one_that_never_finishes_a_step_is_an_error():
+    words = encodings.make("words")
+    vocabulary = Vocabulary.of(["<join>", "word"])
+
+    class Gluing(Toy):
+        def logits(self, row, time):
+            return np.where(np.arange(self.n_values) == vocabulary.ids["<join>"], 50.0, 0.0)
+
+    with pytest.raises(SamplingError, match="without finishing; train it longer"):
+        sample(
+            Gluing(len(vocabulary)), words.grammar(vocabulary), [[]], [2], strategy=GREEDY, random=streams(0, 1)
+        )  # fmt: skip
+
+
+def test_end_is_not_taken_where_it_is_illegal():
+    """A text is not empty, however much the model wants to end."""
+    found, _ = spelled([""], [5])
+    ((text, steps, ended),) = found
+    assert (len(text), steps, ended) == (1, 1, True)
+
+
+MUSIC = {
+    "notes": ("notes", {}, 1, lambda tokens: sum(token.startswith("=") for token in tokens), 2),
+    "joint": ("notes", {"joint": True}, 1, len, 1),
+    "chorale": ("chorale", {"parts": 3}, 3, lambda tokens: len(tokens) // 3, 3),
+    "frames": ("frames", {}, 2, lambda tokens: tokens.count("|"), None),
+}
+
+
+@pytest.mark.parametrize("name", MUSIC)
+def test_steps_are_counted_as_the_encoding_counts_them(name):
+    made, options, parts, counted, tokens_a_step = MUSIC[name]
+    encoding = encodings.make(made, **options)
+    sources = [piece(seed, parts=parts) for seed in range(3)]
+    vocabulary = vocabulary_of(encoding, sources)
+    grammar = encoding.grammar(vocabulary)
+    controls = vocabulary.to_ids(encoding.encode(sources[0])[0].tokens[:3]).tolist()
+    steps = [1, 7, 12]
+    stepper = Noise(len(vocabulary), favour={END: -1e9})
+    rows = sample(stepper, grammar, [controls] * 3, steps, strategy=Strategy(), random=streams(3, 3))
+    for row, wanted in zip(rows, steps, strict=True):
+        tokens = vocabulary.to_tokens(row.ids)
+        assert row.steps == counted(tokens) == wanted
+        assert tokens_a_step is None or len(tokens) == wanted * tokens_a_step
+        encoding.decode([*vocabulary.to_tokens(controls), *tokens])
+        # every id was legal, and the model saw the features of its place
+        state = grammar.start()
+        for id in [*controls, *row.ids]:
+            assert grammar.legal(state)[id]
+            state = grammar.advance(state, id)
+        assert grammar.at_step(state)
+
+
+@pytest.mark.parametrize("name", MUSIC)
+def test_the_model_sees_the_features_of_every_place(name):
+    made, options, parts, _, _ = MUSIC[name]
+    encoding = encodings.make(made, **options)
+    source = piece(5, parts=parts, meter=(3, 4), pickup=3)
+    vocabulary = vocabulary_of(encoding, [source])
+    grammar = encoding.grammar(vocabulary)
+    controls = vocabulary.to_ids(encoding.encode(source)[0].tokens[:3]).tolist()
+    stepper = Noise(len(vocabulary), seed=4, favour={END: -1e9})
+    (row,) = sample(stepper, grammar, [controls], [9], strategy=Strategy(), random=streams(2, 1))
+    state, wanted = grammar.start(), []
+    for id in [*controls, *row.ids]:
+        wanted.append(grammar.features(state))
+        state = grammar.advance(state, id)
+    given = [features[0].tolist() for features in stepper.features]
+    assert given == [list(features) for features in wanted]
+
+
+def test_a_row_alone_is_the_same_row_among_others():
+    def drawn(count):
+        stepper = Noise(len(LETTERS), seed=9)
+        return sample(
+            stepper, CHARS.grammar(LETTERS), [[]] * count, [40] * count, strategy=Strategy(), random=streams(5, count)
+        )  # fmt: skip
+
+    many = drawn(4)
+    assert drawn(1) == many[:1]
+    assert len({tuple(row.ids) for row in many}) == 4
+
+
+def test_progress_is_told():
+    told: list[int] = []
+    spelled(["ab", "abcdef"], [9, 4], progress=told.append)
+    assert told == [1, 2, 3, 4]
+
+
+class Only:
+    """A constraint: nothing but these letters and END."""
+
+    def __init__(self, letters: str) -> None:
+        self.mask = np.isin(np.arange(len(LETTERS)), [*LETTERS.to_ids(letters), END])
+
+    def bind(self, grammar, table):
+        pass
+
+    def legal(self, state):
+        return self.mask
+
+
+class Anything(Only):
+    def legal(self, state):
+        return None
+
+
+def test_constraints_hold_together_but_not_for_the_prefix():
+    stepper = Noise(len(LETTERS), favour={END: -1e9})
+    rows = sample(
+        stepper,
+        CHARS.grammar(LETTERS),
+        [LETTERS.to_ids("xyz").tolist()],
+        [200],
+        strategy=Strategy(),
+        random=streams(1, 1),
+        constraints=[Anything("a"), Only("abc"), Only("bcd")],
+    )
+    assert set(LETTERS.to_tokens(rows[0].ids)) == {"b", "c"}
+
+
+def test_constraints_that_leave_nothing_are_an_error():
+    with pytest.raises(SamplingError, match="no legal token"):
+        spelled(["word"], [5], constraints=[Only("a"), Only("b")])
+
+
+def test_a_damaged_model_is_an_error():
+    class Broken(Noise):
+        def logits(self, row, time):
+            return super().logits(row, time) * (np.nan if time == 3 else 1)
+
+    stepper = Broken(len(LETTERS), favour={END: -1e9})
+    with pytest.raises(SamplingError, match="not finite"):
+        sample(stepper, CHARS.grammar(LETTERS), [[]], [9], strategy=Strategy(), random=streams(0, 1))
