@@ -103,7 +103,7 @@ def gru_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Te
 
 def static_shape(tensor: tf.Tensor) -> tuple[int, ...]:
     """The shape as numbers; every one is known when the loop is compiled."""
-    return tuple(tensor.shape.as_list())
+    return tuple(int(size or 0) for size in tensor.shape.as_list())
 
 
 def _loop(

@@ -1,5 +1,6 @@
 """What training is told, and what it chooses by itself from the size of the corpus."""
 
+import math
 import os
 from dataclasses import dataclass, fields
 from typing import Any
@@ -87,6 +88,7 @@ class Settings:
             "shards": (0, 1024),
             "lr": (0, 100),
             "clip": (0, 1e6),
+            "seed": (0, 2**31 - 1),
         }
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
@@ -98,7 +100,7 @@ class Settings:
         if len(given) > 1:
             raise ConfigError(f"give one length of training, not {' and '.join(given)}")
         for name, value in given.items():
-            if value <= 0:
+            if not 0 < value < math.inf:
                 raise ConfigError(f"{name} must be above 0, not {value:g}")
 
 

@@ -158,7 +158,10 @@ def test_every_id_sequence_is_what_the_encoding_says():
 
 def test_every_voice_is_a_sequence_of_its_piece():
     parts = [Part("Soprano"), Part("Bass")]
-    pieces = [Piece.build([(t, 1, 60 + 7 * p + (t * s) % 5, 80, p) for t in range(16) for p in (0, 1)], 1, parts) for s in (1, 2, 3)]  # fmt: skip
+    pieces = []
+    for stride in (1, 2, 3):
+        notes = [(time, 1, 60 + 7 * part + time * stride % 5, 80, part) for time in range(16) for part in (0, 1)]
+        pieces.append(Piece.build(notes, 1, parts))
     dataset = prepare(corpus(*pieces), encoding="notes", options={"part": "all"}, fraction=0.4)
     assert names_of((*dataset.train, *dataset.held_out)) == {
         f"document {number} ({part})" for number in range(3) for part in ("Soprano", "Bass")
