@@ -7,7 +7,6 @@ A round runs each once for about a second; the figures are medians over the roun
 import argparse
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -22,7 +21,8 @@ from seqgen.training import Settings
 from seqgen.training.loop import Run
 from seqgen.vocabulary import Vocabulary
 
-SIZES = [(78, 64, 60, 30, 1), (65, 128, 50, 50, 2), (65, 512, 64, 128, 1), (256, 1024, 32, 128, 2)]
+Size = tuple[int, int, int, int, int]  # n_values, n_a, batch, Tx, layers
+SIZES: list[Size] = [(78, 64, 60, 30, 1), (65, 128, 50, 50, 2), (65, 512, 64, 128, 1), (256, 1024, 32, 128, 2)]
 Contestant = tuple[Callable[[], None], int]  # does some steps; how many tokens they are
 
 
@@ -130,46 +130,51 @@ def tokens_a_second(contestant: Contestant, seconds: float) -> float:
     return done / (time.perf_counter() - begun)
 
 
+def contestants(size: Size) -> dict[str, Callable[[], Contestant]]:
+    """Everyone who runs at a size, still to be made."""
+    everyone: dict[str, Callable[[], Contestant]] = {
+        "seqgen, fused": lambda: ours(*size, shards=os.cpu_count() or 1),
+        "seqgen, fused, one shard": lambda: ours(*size, shards=1),
+        "Keras LSTM layer, fit, jit": lambda: keras_fit(*size, jit=True),
+        "Keras LSTM layer, fit": lambda: keras_fit(*size, jit=False),
+        "PyTorch nn.LSTM, one-hot": lambda: pytorch(*size, embedded=False),
+        "PyTorch nn.LSTM, embedding": lambda: pytorch(*size, embedded=True),
+    }
+    if size == SIZES[0]:  # at the others compiling it takes minutes
+        everyone["literal unrolled model"] = lambda: literal(*size)
+    return everyone
+
+
+def measure(size: Size, rounds: int, seconds: float, only: str) -> None:
+    """Run everyone in turn, and print the table of one size."""
+    n_values, n_a, batch, tx, layers = size
+    made = {name: make_one() for name, make_one in contestants(size).items() if only in name}
+    figures: dict[str, list[float]] = {name: [] for name in made}
+    rate, rates = matrix_rate(), []
+    for _ in range(rounds):
+        rates.append(rate())
+        for name, contestant in made.items():
+            figures[name].append(tokens_a_second(contestant, seconds))
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    reference = medians.get("seqgen, fused", max(medians.values()))
+    roof = statistics.median(rates)
+    print(f"\nn_values {n_values}, n_a {n_a}, batch {batch}, Tx {tx}, layers {layers}")
+    print(f"  large float32 matrix product: {roof / 1e9:.0f} GFLOP/s")
+    for name, value in sorted(medians.items(), key=lambda item: -item[1]):
+        share = value * flops_a_token(n_values, n_a, layers) / roof
+        row = f"  {name:28} {value:>11,.0f} tokens/s  ours/it {reference / value:5.2f}  of the roof {share:4.2f}"
+        print(f"{row}  ({min(figures[name]):,.0f} to {max(figures[name]):,.0f})", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each contestant in each round")
     parser.add_argument("--sizes", default="0,1,2,3", help=f"which of {SIZES}")
-    parser.add_argument("--only", help="contestants whose name holds this")
+    parser.add_argument("--only", default="", help="contestants whose name holds this")
     arguments = parser.parse_args()
-    cores = os.cpu_count() or 1
-    rate = matrix_rate()
-    for size in (SIZES[int(index)] for index in arguments.sizes.split(",")):
-        n_values, n_a, _, _, layers = size
-        contestants = {
-            "seqgen, fused": lambda: ours(*size, shards=cores),
-            "seqgen, fused, one shard": lambda: ours(*size, shards=1),
-            "Keras LSTM layer, fit, jit": lambda: keras_fit(*size, jit=True),
-            "Keras LSTM layer, fit": lambda: keras_fit(*size, jit=False),
-            "PyTorch nn.LSTM, one-hot": lambda: pytorch(*size, embedded=False),
-            "PyTorch nn.LSTM, embedding": lambda: pytorch(*size, embedded=True),
-        }
-        if size == SIZES[0]:
-            contestants["literal unrolled model"] = lambda: literal(*size)
-        made = {name: make() for name, make in contestants.items() if not arguments.only or arguments.only in name}
-        figures: dict[str, list[float]] = {name: [] for name in made}
-        rates = []
-        for _ in range(arguments.rounds):
-            rates.append(rate())
-            for name, contestant in made.items():
-                figures[name].append(tokens_a_second(contestant, arguments.seconds))
-        medians = {name: statistics.median(values) for name, values in figures.items()}
-        best = medians.get("seqgen, fused", max(medians.values()))
-        roof = statistics.median(rates)
-        print(f"\nn_values {n_values}, n_a {n_a}, batch {size[2]}, Tx {size[3]}, layers {layers}")
-        print(f"  large float32 matrix product: {roof / 1e9:.0f} GFLOP/s")
-        for name, value in sorted(medians.items(), key=lambda item: -item[1]):
-            share = value * flops_a_token(n_values, n_a, layers) / roof
-            spread = f"{min(figures[name]):,.0f} to {max(figures[name]):,.0f}"
-            print(
-                f"  {name:28} {value:>11,.0f} tokens/s  ours/it {best / value:5.2f}  of the roof {share:4.2f}  ({spread})"
-            )
-        sys.stdout.flush()
+    for index in arguments.sizes.split(","):
+        measure(SIZES[int(index)], arguments.rounds, arguments.seconds, arguments.only)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,168 @@
+"""Lanes: what the training side holds comes once an epoch, in order, whatever the size of batch and window."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from made import document, piece
+
+from seqgen.corpus import Corpus
+from seqgen.corpus.dataset import prepare
+from seqgen.corpus.walk import Walk
+from seqgen.errors import CorpusError
+from seqgen.training import make_settings
+from seqgen.training.lanes import Lanes
+from seqgen.training.loop import Run
+from seqgen.vocabulary import END, PAD, START
+
+
+def made(lengths: list[int], seed: int = 0) -> tuple[list[np.ndarray], list[Walk]]:
+    """Sequences of so many ids, no id but START and END twice, with random features and weights."""
+    random = np.random.default_rng(seed)
+    sequences, walks, next_id = [], [], 4
+    for length in lengths:
+        ids = np.array([START, *range(next_id, next_id + length - 2), END])
+        next_id += length - 2
+        shape = length - 1
+        features = random.integers(1, 100, size=(shape, 2)).astype(np.int32)
+        targets = random.random(shape) < 0.8
+        sequences.append(ids)
+        walks.append(Walk(features, np.zeros(shape, np.int32), targets, np.zeros(shape, bool)))
+    return sequences, walks
+
+
+LENGTHS = st.lists(st.integers(3, 25), min_size=1, max_size=7)
+
+
+@given(LENGTHS, st.integers(1, 9), st.integers(1, 30), st.integers(0, 2**31 - 1), st.integers(0, 5))
+@settings(max_examples=150)
+def test_every_place_comes_exactly_once_an_epoch(lengths, batch_size, tx, seed, epoch):
+    sequences, walks = made(lengths)
+    tokens = sum(lengths) - len(lengths)
+    assume(tokens >= tx)
+    lanes = Lanes(sequences, walks, batch_size=batch_size, tx=tx, seed=seed)
+    assert lanes.tokens == tokens
+    windows = list(lanes.epoch(epoch))
+    assert len(windows) == lanes.windows_per_epoch
+    wanted: Counter = Counter()
+    for ids, row in zip(sequences, walks, strict=True):
+        places = zip(ids[:-1].tolist(), ids[1:].tolist(), map(tuple, row.features.tolist()), row.targets, strict=True)
+        wanted.update((id, target, features, float(weight)) for id, target, features, weight in places)
+    got: Counter = Counter()
+    padding = 0
+    for window in windows:
+        for array in window:
+            assert array.shape[:2] == (tx, batch_size)
+        assert (window.ids.dtype, window.targets.dtype, window.features.dtype) == (np.int32,) * 3
+        assert window.weights.dtype == window.keep.dtype == np.float32
+        np.testing.assert_array_equal(window.keep, window.ids != START)  # 0 exactly where a sequence starts
+        for place in np.ndindex(tx, batch_size):
+            if window.ids[place] == PAD:
+                assert window.weights[place] == 0  # what is not there counts for nothing
+                padding += 1
+                continue
+            features = tuple(window.features[place].tolist())
+            got[int(window.ids[place]), int(window.targets[place]), features, float(window.weights[place])] += 1
+    assert got == wanted
+    assert padding == lanes.windows_per_epoch * tx * batch_size - tokens
+
+
+@given(LENGTHS, st.integers(1, 9), st.integers(1, 12), st.integers(0, 100))
+def test_a_lane_goes_on_where_it_was(lengths, batch_size, tx, seed):
+    """So that the state of a window is that of the next: what was predicted is what is read."""
+    sequences, walks = made(lengths)
+    assume(sum(lengths) - len(lengths) >= tx)
+    windows = list(Lanes(sequences, walks, batch_size=batch_size, tx=tx, seed=seed).epoch(0))
+    ids, targets = (np.concatenate([getattr(window, name) for window in windows]) for name in ("ids", "targets"))
+    for lane in range(batch_size):
+        for before, after in zip(targets[:-1, lane], ids[1:, lane], strict=True):
+            assert after in (before, PAD) or (before, after) == (END, START)
+        padded = ids[:, lane] == PAD
+        assert not padded.any() or padded[padded.argmax() :].all()  # only at the end
+
+
+def arrays(lanes: Lanes, epoch: int) -> list[np.ndarray]:
+    return [np.concatenate(arrays) for arrays in zip(*lanes.epoch(epoch), strict=True)]
+
+
+def test_epochs_differ_and_can_be_had_again():
+    sequences, walks = made([20, 12, 9, 30, 7])
+    epochs = []
+    for seed in (0, 1):
+        lanes = Lanes(sequences, walks, batch_size=3, tx=5, seed=seed)
+        epochs += [arrays(lanes, number)[0].tobytes() for number in range(6)]
+        # in any order, from another object
+        again = Lanes(sequences, walks, batch_size=3, tx=5, seed=seed)
+        for number in (4, 0, 5):
+            for one, other in zip(arrays(lanes, number), arrays(again, number), strict=True):
+                np.testing.assert_array_equal(one, other)
+    assert len(set(epochs)) == 12
+
+
+def test_less_than_a_window():
+    sequences, walks = made([5, 6])
+    with pytest.raises(CorpusError, match="there are 9 tokens to train on, less than one window of Tx = 10"):
+        Lanes(sequences, walks, batch_size=1, tx=10, seed=0)
+    assert len(list(Lanes(sequences, walks, batch_size=1, tx=9, seed=0).epoch(0))) == 1
+
+
+def test_more_lanes_than_tokens():
+    sequences, walks = made([4])
+    (window,) = Lanes(sequences, walks, batch_size=8, tx=1, seed=0).epoch(0)
+    assert sorted(window.ids[0].tolist()) == [0, 0, 0, 0, 0, START, 4, 5]
+
+
+# --- transposition ----------------------------------------------------------------------------------------------------
+
+
+def dataset(encoding: str, **options):
+    keys = (0, 1, -1, 2, 5)
+    pieces = [piece(seed, parts=options.get("parts", 1), key=key, bars=2) for seed, key in enumerate(keys)]
+    documents = tuple(document(content, f"piece {number}") for number, content in enumerate(pieces))
+    return prepare(Corpus("made", "music", documents), encoding=encoding, options=options, fraction=0), pieces
+
+
+def sequences_of(lanes: Lanes, epoch: int) -> list[list[int]]:
+    """The whole sequences of an epoch of one lane, put together again where the stream was begun in the middle."""
+    ids = arrays(lanes, epoch)[0][: lanes.tokens, 0].tolist()
+    first = ids.index(START)
+    turned = ids[first:] + ids[:first]
+    starts = [place for place, id in enumerate(turned) if id == START]
+    return [turned[begin:end] for begin, end in zip(starts, [*starts[1:], len(turned)], strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "options"),
+    [("notes", {}), ("notes", {"joint": True}), ("chorale", {"parts": 2}), ("frames", {})],
+    ids=["notes", "joint", "chorale", "frames"],
+)
+def test_a_piece_is_transposed_as_a_whole_with_its_key(encoding, options):
+    """Every sequence of an epoch is the encoding of its piece, some semitones higher or lower."""
+    made_, pieces = dataset(encoding, **options)
+    settings_ = make_settings(batch_size=1, tx=8, n_a=2, layers=1, shards=1)
+    lanes = Run(made_, settings_).lanes
+    possible: dict[tuple[int, ...], tuple[int, int]] = {}
+    for number, content in enumerate(pieces):
+        for semitones in range(-6, 6):
+            tokens = made_.encoding.encode(content.transposed(semitones))[0].tokens
+            if all(token in made_.vocabulary.ids for token in tokens):
+                ids = (START, *made_.vocabulary.to_ids(tokens).tolist())
+                possible[ids] = (number, semitones)
+    seen: Counter = Counter()
+    for epoch in range(40):
+        found = [possible[tuple(ids)] for ids in sequences_of(lanes, epoch)]
+        assert sorted(number for number, _ in found) == list(range(len(pieces)))
+        seen.update(found)
+    if encoding != "frames":  # all that is possible comes, about equally often
+        assert set(seen) == set(possible.values())
+    assert len({semitones for _, semitones in seen}) > 3
+
+
+def test_pieces_keep_their_key_where_that_is_wanted():
+    made_, _ = dataset("notes")
+    lanes = Run(made_, make_settings(batch_size=1, tx=8, n_a=2, layers=1, transpose=False)).lanes
+    wanted = sorted(tuple(sequence.ids[:-1].tolist()) for sequence in made_.train)
+    for epoch in range(3):
+        assert sorted(map(tuple, sequences_of(lanes, epoch))) == wanted
