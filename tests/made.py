@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqgen import encodings
-from seqgen.corpus import Document
+from seqgen import Model, __version__, encodings, modelfile
+from seqgen.corpus import Corpus, Document
+from seqgen.corpus.dataset import prepare
 from seqgen.corpus.packed import digest
-from seqgen.modelfile import Architecture, tensor_shapes
+from seqgen.modelfile import Architecture, Header, Side, Sides, Training, tensor_shapes
 from seqgen.piece import Key, Meter, Part, Piece, Tempo
 from seqgen.runtime import RecurrentStepper
 from seqgen.vocabulary import Vocabulary
@@ -160,3 +161,22 @@ class Uniform(Toy):
 
     def logits(self, row: int, time: int) -> np.ndarray:
         return np.zeros(self.n_values)
+
+
+def untrained(encoding: str, sources: Sequence[Piece | str], seed: int = 0, **options) -> Model:
+    """A model that has learned nothing but the vocabulary and the beginnings of `sources`."""
+    unit = "text" if isinstance(sources[0], str) else "music"
+    documents = tuple(document(source, f"document {number}") for number, source in enumerate(sources))
+    dataset = prepare(Corpus("made", unit, documents), encoding=encoding, options=options, fraction=0)
+    sizes = tuple(dataset.encoding.grammar(dataset.vocabulary).feature_sizes)
+    architecture = Architecture(cell="lstm", n_a=7, layers=1, n_values=len(dataset.vocabulary), feature_sizes=sizes)
+    side = Side(encoding=encoding, options=dataset.encoding.options, vocabulary=list(dataset.vocabulary.tokens))
+    header = Header(
+        kind="generator",
+        architecture=architecture,
+        sides=Sides(target=side),
+        training=Training(seed=0, steps=0, epochs=0.0, seconds=0.0),
+        corpus=modelfile.Corpus(digest="made", names=[], statistics=dataset.statistics),
+        version=__version__,
+    )
+    return Model(header, random_weights(architecture, seed))

@@ -188,8 +188,9 @@ class Model:
         begins: dict[str, int] = self.header.corpus.statistics.get("controls", {})
         if not begins:
             return ["key=?", "meter=?", "pickup=0"]
-        shares = np.cumsum(list(begins.values()))
-        return list(begins)[int(np.searchsorted(shares, random.random() * shares[-1], side="right"))].split(" ")
+        names = sorted(begins)  # a model file keeps no order, and the same seed must give the same piece after loading
+        shares = np.cumsum([begins[name] for name in names])
+        return names[int(np.searchsorted(shares, random.random() * shares[-1], side="right"))].split(" ")
 
     def _finished(self, segments: list[list[str]], prime: Piece | str | None, seed: int, number: int) -> Piece | str:
         sources = [self.encoding.decode(tokens) for tokens in segments]

@@ -1,4 +1,4 @@
-"""The fused unroll beside the literal Keras model, beside Keras' own cells stepped one by one, and the numpy stepper."""
+"""The fused unroll beside the literal Keras model, Keras' own cells stepped one by one, and the numpy stepper."""
 
 import keras
 import numpy as np
@@ -156,13 +156,16 @@ def test_the_gradient_of_the_first_kernel_is_added_up_for_every_place(n_values):
     tensors = {name: tf.constant(array) for name, array in random_weights(architecture).items()}
     ids = np.array([[1, 5], [5, 5], [n_values - 1, 1]], np.int32)
     features, keep = np.zeros((3, 2, 0), np.int32), np.ones((3, 2), np.float32)
+
+    def logits_of(kernel):
+        window = (tf.constant(array) for array in (ids, features, keep))
+        weights = tensors | {"layers/0/kernel": kernel}
+        return unroll(architecture, weights, *window, zero_state(architecture, 2))[0]
+
     kernel = tensors["layers/0/kernel"]
     with tf.GradientTape() as tape:
         tape.watch(kernel)
-        logits, _ = unroll(
-            architecture, tensors, tf.constant(ids), tf.constant(features), tf.constant(keep), zero_state(architecture, 2)
-        )
-        loss = tf.reduce_sum(tf.sin(logits))
+        loss = tf.reduce_sum(tf.sin(logits_of(kernel)))
     got = tape.gradient(loss, kernel).numpy()
     assert set(np.flatnonzero(np.abs(got).sum(axis=1))) == {1, 5, n_values - 1}
     epsilon = 1e-2
@@ -171,15 +174,7 @@ def test_the_gradient_of_the_first_kernel_is_added_up_for_every_place(n_values):
         for sign in (1, -1):
             moved = kernel.numpy()
             moved[row, column] += sign * epsilon
-            logits, _ = unroll(
-                architecture,
-                tensors | {"layers/0/kernel": tf.constant(moved)},
-                tf.constant(ids),
-                tf.constant(features),
-                tf.constant(keep),
-                zero_state(architecture, 2),
-            )
-            ends.append(np.sin(logits.numpy().astype(np.float64)).sum())
+            ends.append(np.sin(logits_of(tf.constant(moved)).numpy().astype(np.float64)).sum())
         assert got[row, column] == pytest.approx((ends[0] - ends[1]) / (2 * epsilon), abs=5e-3)
 
 

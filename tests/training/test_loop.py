@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from made import document, piece
+from made import Uniform, document
 
 from seqgen.corpus import Corpus
 from seqgen.corpus.dataset import Dataset, prepare
 from seqgen.errors import ConfigError, CorpusError, TrainingError
 from seqgen.evaluate import score
+from seqgen.piece import Meter, Piece
 from seqgen.runtime import RecurrentStepper
 from seqgen.training import fit, loop, make_settings
 from seqgen.training.loop import Run
@@ -25,13 +26,31 @@ def texts(*contents: str, fraction: float = 0.2) -> Dataset:
 
 
 def tunes() -> Dataset:
-    documents = tuple(document(piece(seed, pickup=seed % 3), f"tune {seed}") for seed in range(8))
-    return prepare(Corpus("made", "music", documents), fraction=0.25)
+    """Scales up and down in two keys and two meters, with pickups; the held-out ones begin elsewhere."""
+
+    def scales(first: int) -> Corpus:
+        documents = []
+        for number in range(first, 8, 2):
+            pitches = [60 + number % 3 + (0, 2, 4, 5, 7, 5, 4, 2)[(number + time) % 8] for time in range(20)]
+            notes = [(2 * time, 2, pitch, 80, 0) for time, pitch in enumerate(pitches)]
+            made = Piece.build(notes, 4, meters=(Meter(0, 3 + number % 2, 4),), pickup_ticks=number % 3 * 2)
+            documents.append(document(made, f"scale {number}"))
+        return Corpus("made", "music", tuple(documents))
+
+    return prepare(scales(0), held_out=scales(1))
 
 
 def nats_of(dataset: Dataset, architecture, weights) -> float:
     stepper = RecurrentStepper(architecture, weights)
     return score(stepper, dataset.encoding, dataset.vocabulary, dataset.held_out).nats_per_token
+
+
+@pytest.fixture
+def eagerly():
+    """Without compiling, which takes seconds: for tests of a few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
@@ -45,8 +64,6 @@ def always_validating(monkeypatch):
     ("cell", "layers", "optimizer", "lr"),
     [
         ("lstm", 1, "adamw", 0.03),
-        ("gru", 1, "adam", 0.03),
-        ("lstm", 2, "rmsprop", 0.01),
         ("gru", 2, "sgd", 1.0),
     ],
 )
@@ -67,28 +84,38 @@ def test_it_learns_what_repeats(cell, layers, optimizer, lr):
     assert (result.architecture.cell, result.architecture.layers) == (cell, layers)
 
 
-def test_dropout_and_features_do_not_keep_it_from_learning():
-    dataset = tunes()
-    before = fit(dataset, make_settings(**SMALL, max_steps=1, lr=1e-9)).report.best_nats
-    after = fit(dataset, make_settings(**{**SMALL, "dropout": 0.3}, max_steps=120, lr=0.02)).report.best_nats
-    assert before is not None
-    assert after is not None
-    assert after < before - 0.5
+def test_the_same_seed_gives_the_same_weights_bit_for_bit():
+    """Of music, with features, transposed in training, and with dropout; and it learns."""
 
+    def trained():
+        return fit(tunes(), make_settings(**{**SMALL, "dropout": 0.2, "lr": 0.03}, max_steps=400, seed=3))
 
-@pytest.mark.parametrize("make", [tunes, lambda: texts(LETTERS * 40)], ids=["music", "text"])
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(make):
-    def trained(seed):
-        return fit(make(), make_settings(**{**SMALL, "dropout": 0.2}, max_steps=40, seed=seed))
-
-    one, again, other = trained(3), trained(3), trained(4)
+    one, again = trained(), trained()
     assert one.history[-1]["loss"] == again.history[-1]["loss"]
     for name, array in one.weights.items():
         assert array.tobytes() == again.weights[name].tobytes(), name
-    assert any((array != other.weights[name]).any() for name, array in one.weights.items())
+    dataset = tunes()
+    assert one.architecture.feature_sizes
+    nothing_known = score(Uniform(len(dataset.vocabulary)), dataset.encoding, dataset.vocabulary, dataset.held_out)
+    assert one.report.best_nats is not None
+    assert one.report.best_nats < nothing_known.nats_per_token - 0.5
 
 
-def test_the_best_weights_are_kept(always_validating):
+@pytest.mark.parametrize(("optimizer", "dropout"), [("adam", 0.3), ("rmsprop", 0.0), ("sgd", 0.3), ("adamw", 0.0)])
+def test_the_seed_decides(eagerly, optimizer, dropout):
+    def trained(seed):
+        return fit(
+            texts(LETTERS * 20),
+            make_settings(**{**SMALL, "dropout": dropout}, optimizer=optimizer, max_steps=3, seed=seed),
+        ).weights
+
+    one, again, other = trained(3), trained(3), trained(4)
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, again[name])
+    assert any((array != other[name]).any() for name, array in one.items())
+
+
+def test_the_best_weights_are_kept(eagerly, always_validating):
     """With this rate the held-out score jumps about, and the last one is not the best."""
     dataset = texts("".join(LETTERS[seed * seed % 8] for seed in range(300)))
     seen = []
@@ -107,21 +134,21 @@ def test_the_best_weights_are_kept(always_validating):
         np.testing.assert_array_equal(array, seen[best][1][name])
 
 
-def test_it_stops_when_the_held_out_loss_stalls(always_validating):
+def test_it_stops_when_the_held_out_loss_stalls(eagerly, always_validating):
     result = fit(texts(LETTERS * 20), make_settings(**SMALL, lr=1e-12, epochs=1000))
     assert result.stopped == "stalled"
     assert 1 < result.report.steps <= 20
     assert result.report.progress < 0.01
 
 
-def test_without_held_out_texts_the_last_weights_are_taken():
+def test_without_held_out_texts_the_last_weights_are_taken(eagerly):
     dataset = texts(LETTERS * 20, fraction=0)
     result = fit(dataset, make_settings(**SMALL, max_steps=5))
     assert (result.report.valid_nats, result.report.best_nats, result.stopped) == (None, None, "length")
     assert all(np.isfinite(array).all() for array in result.weights.values())
 
 
-def test_an_interruption_gives_the_best_so_far(always_validating):
+def test_an_interruption_gives_the_best_so_far(eagerly, always_validating):
     dataset = texts(LETTERS * 40)
     seen = []
 
@@ -142,7 +169,7 @@ def test_an_interruption_gives_the_best_so_far(always_validating):
         np.testing.assert_array_equal(array, seen[best][1][name])
 
 
-def test_an_interruption_before_the_first_score_gives_what_there_is():
+def test_an_interruption_before_the_first_score_gives_what_there_is(eagerly):
     steps = []
 
     def interrupt(report):
@@ -155,7 +182,7 @@ def test_an_interruption_before_the_first_score_gives_what_there_is():
     assert all(np.isfinite(array).all() for array in result.weights.values())
 
 
-def test_a_loss_that_is_no_number_names_its_step(monkeypatch):
+def test_a_loss_that_is_no_number_names_its_step(eagerly, monkeypatch):
     built = loop.build
 
     def broken(architecture, seed):
@@ -174,7 +201,7 @@ def test_a_corpus_shorter_than_a_window():
 
 
 @pytest.mark.parametrize("epochs", [0.5, 1, 2.5])
-def test_epochs_are_passes_over_the_lanes(epochs):
+def test_epochs_are_passes_over_the_lanes(eagerly, epochs):
     dataset = texts(LETTERS * 20)
     result = fit(dataset, make_settings(**SMALL, epochs=epochs))
     tokens = len(dataset.train[0].ids) - 1
@@ -183,23 +210,22 @@ def test_epochs_are_passes_over_the_lanes(epochs):
     assert result.report.epochs == pytest.approx(result.report.steps / windows)
 
 
-def test_minutes_end():
+def test_minutes_end(eagerly):
     result = fit(texts(LETTERS * 20), make_settings(**SMALL, minutes=0.002))
     assert result.stopped == "length"
     assert 0.1 <= result.report.seconds < 5
 
 
 def after_one_step(dataset: Dataset, change=None, **settings):
-    """The loss of the first step that has padding or a given target, and the weights after it."""
-    run = Run(dataset, make_settings(**{**SMALL, "transpose": False, **settings}, max_steps=50))
-    windows = list(run.lanes.epoch(0))
-    window = windows[-1]
-    assert (window.ids == 0).any()
+    """The loss of a step on a window with padding and with targets that do not count, and the weights after it."""
+    run = Run(dataset, make_settings(**{**SMALL, **settings}, max_steps=50))
+    windows = (window for epoch in range(100) for window in run.lanes.epoch(epoch))
+    window = next(one for one in windows if (one.ids == 0).any() and (one.weights[one.ids != 0] == 0).any())
     run.step(window if change is None else change(window))
     return run.report.loss, run.weights()
 
 
-def test_what_has_weight_0_changes_nothing():
+def test_what_has_weight_0_changes_nothing(eagerly):
     """Targets that do not count, and everything behind the end of a lane."""
     dataset = tunes()
     random = np.random.default_rng(1)
@@ -208,11 +234,10 @@ def test_what_has_weight_0_changes_nothing():
     def scrambled(window):
         noise = random.integers(n_values, size=window.ids.shape).astype(np.int32)
         padding = window.ids == 0
-        assert (window.weights[~padding] == 0).any()  # control tokens
         return window._replace(
             ids=np.where(padding, noise, window.ids),
             targets=np.where(window.weights == 0, noise, window.targets),
-            features=np.where(padding[:, :, None], random.integers(1, size=window.features.shape), window.features),
+            features=np.where(padding[:, :, None], 1, window.features),
         )
 
     loss, weights = after_one_step(dataset)
@@ -222,7 +247,7 @@ def test_what_has_weight_0_changes_nothing():
         np.testing.assert_allclose(others[name], array, atol=1e-7, err_msg=name)
 
 
-def test_the_loss_is_the_mean_over_what_counts():
+def test_the_loss_is_the_mean_over_what_counts(eagerly):
     """By the literal formula on the logits of the stepper, before the first update."""
     dataset = texts(LETTERS * 13)
     run = Run(dataset, make_settings(**SMALL, max_steps=50))
@@ -240,17 +265,18 @@ def test_the_loss_is_the_mean_over_what_counts():
     assert run.report.loss == pytest.approx(nats / window.weights.sum(), rel=1e-5)
 
 
-@pytest.mark.parametrize("shards", [1, 2, 3])
-def test_shards_change_nothing_but_the_rounding(shards):
+def test_shards_change_nothing_but_the_rounding(eagerly):
+    """Momentum without Adam's division by the gradient's own size, which would blow rounding up."""
     dataset = tunes()
-    loss, weights = after_one_step(dataset, shards=1)
-    other, others = after_one_step(dataset, shards=shards)
-    assert other == pytest.approx(loss, rel=1e-5)
-    for name, array in weights.items():
-        np.testing.assert_allclose(others[name], array, atol=1e-4, err_msg=name)
+    loss, weights = after_one_step(dataset, shards=1, optimizer="sgd", dropout=0.4)
+    for shards in (2, 3, 4):
+        other, others = after_one_step(dataset, shards=shards, optimizer="sgd", dropout=0.4)
+        assert other == pytest.approx(loss, rel=1e-5)
+        for name, array in weights.items():
+            np.testing.assert_allclose(others[name], array, atol=1e-5, err_msg=name)
 
 
-def test_the_state_is_carried_from_window_to_window_and_cleared_at_an_epoch():
+def test_the_state_is_carried_from_window_to_window_and_cleared_at_an_epoch(eagerly):
     dataset = texts(LETTERS * 20)
     run = Run(dataset, make_settings(**SMALL, epochs=2))
     zeros = []
@@ -261,9 +287,9 @@ def test_the_state_is_carried_from_window_to_window_and_cleared_at_an_epoch():
     assert zeros == [True, *[False] * (epoch - 1)] * 2
 
 
-@pytest.mark.parametrize("setting", [{"seed": 2**31 - 1}, {"seed": 0}])
-def test_every_seed_in_range_can_be_used(setting):
-    assert fit(texts(LETTERS * 20), make_settings(**SMALL, max_steps=1, **setting)).report.steps == 1
+@pytest.mark.parametrize("seed", [0, 2**31 - 1])
+def test_every_seed_in_range_can_be_used(eagerly, seed):
+    assert fit(texts(LETTERS * 20), make_settings(**SMALL, max_steps=1, seed=seed)).report.steps == 1
 
 
 def test_a_setting_out_of_range_is_an_error_before_anything_is_done():
