@@ -1,5 +1,6 @@
 """What several folders of tests share: made pieces, texts and models, and toy steppers. All of it small."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -103,7 +104,7 @@ class Toy:
     def __init__(self, n_values: int) -> None:
         self.n_values = n_values
         self.calls: list[list[int]] = []  # the ids of every step
-        self.features: list[np.ndarray | None] = []
+        self.given: dict[int, list[tuple[int, list[int]]]] = defaultdict(list)  # for each row its ids with features
 
     def logits(self, row: int, time: int) -> np.ndarray:
         raise NotImplementedError
@@ -120,7 +121,8 @@ class Toy:
             self._logits = np.zeros((len(rows), self.n_values), np.float32)
         self._logits[:] = [self.logits(row, time) for row, time in zip(rows.tolist(), times.tolist(), strict=True)]
         self.calls.append(list(map(int, ids)))
-        self.features.append(None if features is None else features.copy())
+        for index, row in enumerate(rows.tolist()):
+            self.given[row].append((int(ids[index]), [] if features is None else features[index].tolist()))
         after = rows.copy(), times + 1
         rows[:] = -1
         return self._logits, after

@@ -67,10 +67,10 @@ class Model:
         """One new Piece, or one new text.
 
         steps: at most so many steps of the encoding (characters, words, note events, grid steps, frames), those of
-        the prime not counted; without it one whole piece. bars: end exactly after so many bars. temperature: 0 is
-        greedy. top_k, top_p: choose among the k most probable, or the most probable that hold the share p. prime: how
-        it begins. seed: the same seed gives the same result; None draws one. fill: where a piece ends early, begin
-        another, until there are `steps`.
+        the prime not counted; without it one whole piece. bars: end exactly after so many full bars, counted from the
+        first bar line after the prime or the pickup. temperature: 0 is greedy. top_k, top_p: choose among the k most
+        probable, or the most probable that hold the share p. prime: how it begins. seed: the same seed gives the same
+        result; None draws one. fill: where a piece ends early, begin another, until there are `steps`.
 
         Raises:
             ConfigError: a value out of range. TokenError: a prime the encoding cannot hold.
@@ -165,13 +165,18 @@ class Model:
         if steps is not None:
             return steps
         if bars is not None:
-            return (bars + 1) * self.grammar.feature_sizes[0]  # the longest bar and a pickup; the constraint ends it
+            return (bars + 1) * self.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
         return _CEILINGS.get(self.encoding.name, _MUSIC_CEILING)
 
     def _bars(self, bars: int, prime: Piece | str | None) -> Bars:
         if self.unit != "music":
             raise ConfigError("bars are for music, and this model writes text; give steps instead")
+        begun = 0
         if prime is not None:
+            state = self.grammar.start()
+            for id in self.vocabulary.to_ids(self.prime_tokens(prime)).tolist():
+                state = self.grammar.advance(state, id)
+            begun = state.clock.time
             unknown = [token for token in self.prime_tokens(prime)[:CONTROLS] if token not in self.vocabulary.ids]
             unknown = [token for token in unknown if not token.startswith("key=")]
             if unknown:
@@ -179,7 +184,7 @@ class Model:
                     f"the model has never seen {' and '.join(unknown)} of the prime, so it cannot count its bars; "
                     "give steps instead"
                 )
-        return Bars(bars)
+        return Bars(bars, begun)
 
     def _controls(self, random: np.random.Generator) -> list[str]:
         """Control tokens drawn as often as they occur in the corpus; none for text."""

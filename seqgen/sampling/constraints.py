@@ -22,12 +22,16 @@ class Constraint(Protocol):
 
 
 class Bars:
-    """The piece ends exactly at the end of bar `count` (after the pickup, if there is one). Music only."""
+    """The piece ends exactly after `count` full bars. Music only.
 
-    def __init__(self, count: int) -> None:
+    They are counted from the first bar line: after the pickup if there is one, and not before the end of the prime,
+    which is `begun` grid steps long.
+    """
+
+    def __init__(self, count: int, begun: int = 0) -> None:
         if count < 1:
             raise ConfigError(f"a piece has at least 1 bar, not {count}")
-        self.count = count
+        self.count, self.begun = count, begun
 
     def bind(self, grammar: Grammar, table: Table) -> None:
         self._grammar = grammar
@@ -43,15 +47,13 @@ class Bars:
     def legal(self, state: Any) -> np.ndarray | None:
         clock = state.clock
         pickup = clock.bar - clock.offset if clock.offset else 0
-        left = pickup + self.count * clock.bar - clock.time
+        begun_bars = max(0, -(-(self.begun - pickup) // clock.bar))
+        left = pickup + (begun_bars + self.count) * clock.bar - clock.time
         if left == 0 and self._grammar.at_step(state):
             return self._only_end
-        if left < 0:
-            given = (clock.time - pickup) / clock.bar
-            raise SamplingError(f"the prime is {given:g} bars long, more than the {self.count} bars wanted")
         self._extend_to(left)
         if not self._fills[left]:
-            what = f"the rest of {self.count} bars" if clock.time else f"{self.count} bars"
+            what = "the rest of the bars" if clock.time else f"{self.count} bars"
             raise SamplingError(f"no sequence of this model's durations fills {what} exactly")
         after = left - self._advance
         index = np.maximum(after, 0)

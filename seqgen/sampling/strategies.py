@@ -85,7 +85,6 @@ def _nucleus(weights: np.ndarray, top_p: float) -> np.ndarray:
     sorted_weights = np.take_along_axis(weights, order, axis=1)
     before = sorted_weights.cumsum(axis=1) - sorted_weights  # mass of all larger ones
     kept = before < top_p * sorted_weights.sum(axis=1, keepdims=True)
-    kept[:, 0] = True
     result = np.zeros_like(weights)
     np.put_along_axis(result, order, np.where(kept, sorted_weights, 0), axis=1)
     return result

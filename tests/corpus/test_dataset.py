@@ -91,9 +91,9 @@ def test_few_texts_are_cut_and_nothing_is_lost(texts, fraction):
 
 def test_a_cut_is_made_at_the_end_of_a_line_near_by():
     lines = [f"line number {number:02}\n" for number in range(40)]
-    dataset = prepare(corpus("".join(lines), unit="text"), fraction=0.2)
-    assert spelled(dataset.vocabulary, dataset.train[0]).endswith("\n")
-    assert spelled(dataset.vocabulary, dataset.held_out[0]).startswith("line number 3")
+    dataset = prepare(corpus("".join(lines), unit="text"), fraction=0.23)  # which falls into line 30
+    assert spelled(dataset.vocabulary, dataset.train[0]) == "".join(lines[:30])
+    assert len(dataset.held_out[0].ids) == 2 + len("".join(lines[30:]))
     far = prepare(corpus("x" * 10 + "\n" + "y" * 200, unit="text"), fraction=0.2)  # no line ends there
     assert len(far.held_out[0].ids) == 2 + round(211 * 0.2)
 

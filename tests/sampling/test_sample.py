@@ -126,21 +126,25 @@ def test_steps_are_counted_as_the_encoding_counts_them(name):
 
 
 @pytest.mark.parametrize("name", MUSIC)
-def test_the_model_sees_the_features_of_every_place(name):
+def test_every_row_sees_its_own_ids_and_the_features_of_their_places(name):
+    """Rows with other meters and pickups, which finish at different times."""
     made, options, parts, _, _ = MUSIC[name]
     encoding = encodings.make(made, **options)
-    source = piece(5, parts=parts, meter=(3, 4), pickup=3)
-    vocabulary = vocabulary_of(encoding, [source])
+    meters = (((3, 4), 3), ((4, 4), 0), ((6, 8), 5), ((7, 8), 2))
+    sources = [piece(seed, parts=parts, meter=meter, pickup=pickup) for seed, (meter, pickup) in enumerate(meters)]
+    vocabulary = vocabulary_of(encoding, sources)
     grammar = encoding.grammar(vocabulary)
-    controls = vocabulary.to_ids(encoding.encode(source)[0].tokens[:3]).tolist()
-    stepper = Noise(len(vocabulary), seed=4, favour={END: -1e9})
-    (row,) = sample(stepper, grammar, [controls], [9], strategy=Strategy(), random=streams(2, 1))
-    state, wanted = grammar.start(), []
-    for id in [*controls, *row.ids]:
-        wanted.append(grammar.features(state))
-        state = grammar.advance(state, id)
-    given = [features[0].tolist() for features in stepper.features]
-    assert given == [list(features) for features in wanted]
+    prefixes = [vocabulary.to_ids(encoding.encode(source)[0].tokens[:3]).tolist() for source in sources]
+    stepper = Noise(len(vocabulary), seed=4, favour={END: 0.5})
+    rows = sample(stepper, grammar, prefixes, [9, 2, 20, 5], strategy=Strategy(), random=streams(2, 4))
+    assert len({len(row.ids) for row in rows}) > 1
+    for number, (prefix, row) in enumerate(zip(prefixes, rows, strict=True)):
+        state, wanted = grammar.start(), [(START, list(grammar.features(grammar.start())))]
+        for id in [*prefix, *row.ids]:
+            state = grammar.advance(state, id)
+            wanted.append((id, list(grammar.features(state))))
+        # the last id is not fed back where the row had its steps
+        assert stepper.given[number] == (wanted if row.ended else wanted[:-1])
 
 
 def test_a_row_alone_is_the_same_row_among_others():

@@ -101,6 +101,13 @@ def test_epochs_differ_and_can_be_had_again():
     assert len(set(epochs)) == 12
 
 
+def test_an_epoch_begins_anywhere():
+    """So that the windows of a single long text are not the same in every epoch."""
+    sequences, walks = made([60])
+    lanes = Lanes(sequences, walks, batch_size=1, tx=6, seed=0)
+    assert len({int(arrays(lanes, epoch)[0][0, 0]) for epoch in range(20)}) > 10
+
+
 def test_less_than_a_window():
     sequences, walks = made([5, 6])
     with pytest.raises(CorpusError, match="there are 9 tokens to train on, less than one window of Tx = 10"):
