@@ -12,7 +12,7 @@ from seqgen import encodings, modelfile, runtime
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
 from seqgen.encodings.grid import CONTROLS
-from seqgen.errors import ConfigError, ModelFileError, TokenError
+from seqgen.errors import ConfigError, ModelFileError, SamplingError, TokenError
 from seqgen.evaluate import Score, score
 from seqgen.modelfile import Header
 from seqgen.piece import Piece, Tempo, Text, joined
@@ -23,6 +23,7 @@ from seqgen.vocabulary import UNK, Vocabulary
 # Without a length a piece ends where the model ends it, at the latest after so many steps.
 _CEILINGS = {"chars": 1000, "bytes": 1000, "words": 200}
 _MUSIC_CEILING = 2000
+_EMPTY_ROUNDS = 100
 
 
 class Model:
@@ -111,6 +112,7 @@ class Model:
         segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
         left = [ceiling] * count
         rows = list(range(count))
+        empty = 0  # rounds in a row in which every piece ended at once
         while rows:
             prefixes = [begin or self._controls(random[row]) for row in rows]
             sampled = sample(
@@ -125,6 +127,9 @@ class Model:
             for row, prefix, new in zip(rows, prefixes, sampled, strict=True):
                 segments[row].append([*prefix, *self.vocabulary.to_tokens(new.ids)])
                 left[row] -= new.steps
+            empty = 0 if any(new.steps for new in sampled) else empty + 1
+            if empty > _EMPTY_ROUNDS:
+                raise SamplingError("the model ends every piece before its first step; raise the temperature")
             rows = [row for row in rows if fill and left[row] > 0]
             begin = None
         return [self._finished(tokens, prime, seed, number) for number, tokens in enumerate(segments)]

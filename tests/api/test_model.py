@@ -191,6 +191,14 @@ def test_long_bars_are_not_cut_short():
     assert Fraction(made.end_tick, made.ticks_per_quarter) > 46  # of 48; the last may be rests
 
 
+def test_fill_gives_up_on_a_model_that_writes_nothing():
+    """<join> belongs to the step of the word that follows, and none does."""
+    model = untrained("words", ["(a)b"])
+    model.stepper = Spelling(model.vocabulary, [["<join>"]])
+    with pytest.raises(SamplingError, match="ends every piece before its first step"):
+        model.generate(5, fill=True, temperature=0, seed=1)
+
+
 # --- how it begins ----------------------------------------------------------------------------------------------------
 
 
