@@ -17,6 +17,7 @@ from seqgen.evaluate import Score, score
 from seqgen.modelfile import Header
 from seqgen.piece import Piece, Tempo, Text, joined
 from seqgen.sampling import Bars, Constraint, Strategy, sample, streams
+from seqgen.threads import one_thread
 from seqgen.version import __version__
 from seqgen.vocabulary import UNK, Vocabulary
 
@@ -115,15 +116,16 @@ class Model:
         empty = 0  # rounds in a row in which every piece ended at once
         while rows:
             prefixes = [begin or self._controls(random[row]) for row in rows]
-            sampled = sample(
-                self.stepper,
-                self.grammar,
-                [self.vocabulary.to_ids(prefix).tolist() for prefix in prefixes],
-                [left[row] for row in rows],
-                strategy=strategy,
-                random=[random[row] for row in rows],
-                constraints=limits,
-            )
+            with one_thread():
+                sampled = sample(
+                    self.stepper,
+                    self.grammar,
+                    [self.vocabulary.to_ids(prefix).tolist() for prefix in prefixes],
+                    [left[row] for row in rows],
+                    strategy=strategy,
+                    random=[random[row] for row in rows],
+                    constraints=limits,
+                )
             for row, prefix, new in zip(rows, prefixes, sampled, strict=True):
                 segments[row].append([*prefix, *self.vocabulary.to_tokens(new.ids)])
                 left[row] -= new.steps

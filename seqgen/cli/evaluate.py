@@ -51,7 +51,9 @@ def command(
         sequences, skipped = encode_with(model.encoding, model.vocabulary, corpus)
         if model.header.corpus.digest == corpus.digest:
             console.warn("the model was trained on these sources; --held-out scores only what it has not seen")
-    failed = [*(skip for skip in corpus.skipped if skip.failed), *skipped]
+    failed = [skip for skip in corpus.skipped if skip.failed]
+    if corpus.encoding != model.encoding.name:  # else the corpus means just the pieces that fit
+        failed += skipped
     console.list_skipped(failed)
     result = score(model.stepper, model.encoding, model.vocabulary, sequences, window=window).as_dict()
     if as_json:

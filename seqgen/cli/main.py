@@ -61,7 +61,7 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _globals_first(list(sys.argv[1:] if arguments is None else arguments))
     try:
         status = cli.main(words, prog_name="seqgen", standalone_mode=False)
     except click.ClickException as error:
@@ -80,6 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"seqgen: {_one_line(error)}", err=True)
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _globals_first(words: list[str]) -> list[str]:
+    """`seqgen generate --quiet` means `seqgen --quiet generate`: the options of all commands may stand anywhere."""
+    end = words.index("--") if "--" in words else len(words)
+    moved = [word for word in words[:end] if word in ("--debug", "--quiet")]
+    return moved + [word for word in words[:end] if word not in moved] + words[end:]
 
 
 def _one_line(error: Exception) -> str:

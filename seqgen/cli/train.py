@@ -77,8 +77,8 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         fraction=flags["valid_fraction"],
         seed=settings.seed,
     )
-    failed = [skip for skip in corpus.skipped if skip.failed]
-    console.list_skipped([*failed, *dataset.skipped])
+    failed = [skip for skip in (*corpus.skipped, *dataset.skipped) if skip.failed]
+    console.list_skipped(failed)
     _describe(corpus, dataset)
     display = _Display(target, samples=not flags["no_samples"], seed=settings.seed)
     with display:
@@ -103,7 +103,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         f"saved {target}; next: seqgen generate{'' if output == 'model.safetensors' else f' -m {output}'} -o "
         + ("out.mid" if corpus.unit == "music" else "out.txt")
     )
-    if flags["strict"] and (failed or dataset.skipped):
+    if flags["strict"] and failed:
         ctx.exit(3)
 
 
@@ -124,6 +124,9 @@ def _describe(corpus: Any, dataset: Any) -> None:
         f"  encoding {dataset.encoding.name} ({dataset.chosen}), {len(dataset.vocabulary):,} values;"
         f" {len(dataset.train):,} to train on ({tokens:,} tokens), {len(dataset.held_out):,} held out"
     )
+    left_out = sum(not skip.failed for skip in dataset.skipped)
+    if left_out:
+        console.say(f"  left out: {left_out:,} pieces that do not fit the encoding, which the corpus names")
     console.list_losses({**corpus.losses(), **dataset.losses})
     if not dataset.held_out:
         console.warn("nothing is held out, so nothing tells when the model begins to copy: give it more pieces")
@@ -139,7 +142,7 @@ class _Display:
     def __enter__(self) -> "_Display":
         from rich.progress import BarColumn, TextColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
+        columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[figures]}"))
         self._context = console.bar(columns)
         self._bar = self._context.__enter__()
         if self._bar is not None:
@@ -154,16 +157,16 @@ class _Display:
             return
         figures = f"loss {report.loss:.3f}"
         if report.valid_nats is not None:
-            figures += f"  held out {report.valid_nats:.3f} (best {report.best_nats:.3f})"
-        figures += f"  {report.tokens_per_second:,.0f} tokens/s"
+            figures += f", held out {report.valid_nats:.3f}"
+        figures += f", {report.tokens_per_second / 1000:,.0f}k tokens/s"
         if report.progress > 0.01:
-            figures += f"  {report.seconds * (1 - report.progress) / report.progress:.0f} s left at most"
+            figures += f", {max(0.0, report.seconds * (1 - report.progress) / report.progress):.0f} s left"
         self._bar.update(self._task, description="Training", completed=report.progress, figures=figures)
 
     def validated(self, report: Any, model: Any) -> None:
         if self._bar is None:
             console.say(
-                f"  step {report.steps:,}: loss {report.loss:.3f}, held out {report.valid_nats:.3f},"
+                f"  step {report.steps:,}: loss {report.loss:.3f}, held out {report.valid_nats:.3f} nats a token,"
                 f" {report.tokens_per_second:,.0f} tokens/s, {report.progress:.0%}"
             )
         if self._folder is None:

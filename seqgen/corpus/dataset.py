@@ -5,7 +5,7 @@ The vocabulary comes from the training side alone: what only the held-out side h
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,6 +73,8 @@ def prepare(
     if held_out is not None and held_out.unit != corpus.unit:
         raise CorpusError(f"{corpus.title!r} is {corpus.unit}, but what is to be held out is {held_out.unit}")
     encoded, skipped, losses = _encode_all(codec, corpus.documents)
+    if name == corpus.encoding:  # the corpus means the pieces that fit it
+        skipped = [replace(skip, failed=False) for skip in skipped]
     if not encoded:
         reasons = "; ".join(f"{skip.name}: {skip.reason}" for skip in skipped[:3])
         raise CorpusError(f"no piece of {corpus.title!r} fits the encoding {name}: {reasons}")

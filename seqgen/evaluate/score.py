@@ -15,6 +15,7 @@ from seqgen.corpus.walk import MaskTable, Walk, walk
 from seqgen.encodings import Encoding
 from seqgen.errors import ConfigError, SamplingError
 from seqgen.stepper import Stepper
+from seqgen.threads import one_thread
 from seqgen.vocabulary import END, UNK, Vocabulary
 
 _BATCH = 64
@@ -66,7 +67,8 @@ def score(
     grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
     table = MaskTable()
     walks = [walk(grammar, kinds, sequence, table) for sequence in sequences]
-    nats, hits = _run(stepper, sequences, walks, table.scoring(), window)
+    with one_thread():
+        nats, hits = _run(stepper, sequences, walks, table.scoring(), window)
     return _summary(encoding, sequences, walks, nats, hits)
 
 

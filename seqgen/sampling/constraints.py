@@ -51,6 +51,10 @@ class Bars:
         left = pickup + (begun_bars + self.count) * clock.bar - clock.time
         if left == 0 and self._grammar.at_step(state):
             return self._only_end
+        if left < 0:
+            raise SamplingError(
+                f"the prime is longer than {self.count} bars: say how long it is with Bars(..., begun=...)"
+            )
         self._extend_to(left)
         if not self._fills[left]:
             what = "the rest of the bars" if clock.time else f"{self.count} bars"

@@ -10,7 +10,7 @@ from made import Noise, Spelling, piece, untrained
 import seqgen
 from seqgen import formats
 from seqgen.api import model as api_model
-from seqgen.errors import ConfigError, ModelFileError, TokenError
+from seqgen.errors import ConfigError, ModelFileError, SamplingError, TokenError
 from seqgen.piece import Piece, Tempo
 from seqgen.vocabulary import END
 

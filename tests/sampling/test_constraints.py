@@ -37,10 +37,10 @@ def made(kind: str, **of_pieces):
 CASES = {kind: made(kind) for kind in KINDS}
 
 
-def in_bars(encoding, vocabulary, begin: list[str], bars: int, stepper=None, seed: int = 0, temperature: float = 1.0):
+def in_bars(encoding, vocabulary, begin: list[str], bars: int, stepper=None, seed=0, temperature=1.0, begun=None):
     """What one row becomes under Bars, as tokens, `begin` included."""
     grammar = encoding.grammar(vocabulary)
-    constraint = Bars(bars, begun=int(steps_of(encoding, begin)))
+    constraint = Bars(bars, begun=int(steps_of(encoding, begin)) if begun is None else begun)
     constraint.bind(grammar, encoding.table(vocabulary))
     (row,) = sample(
         stepper or Noise(len(vocabulary), seed),
@@ -103,6 +103,15 @@ def test_a_bar_that_the_prime_began_is_finished_first(kind):
         unfinished = unfinished[:-1]
     assert 16 < steps_of(encoding, unfinished) < 32
     assert steps_of(encoding, in_bars(encoding, vocabulary, unfinished, 2)) == 64
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_prime_that_was_not_announced(kind):
+    encoding, vocabulary, _ = CASES[kind]
+    begin = encoding.encode(piece(0, parts=KINDS[kind][2], meter=(3, 4), pickup=2, bars=3))[0].tokens
+    assert steps_of(encoding, in_bars(encoding, vocabulary, begin, 3, begun=0)) == 2 + 12 * 3  # nothing more fits
+    with pytest.raises(SamplingError, match="the prime is longer than 2 bars"):
+        in_bars(encoding, vocabulary, begin, 2, begun=0)
 
 
 def test_durations_that_cannot_fill_the_bars_are_an_error_at_once():
