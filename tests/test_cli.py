@@ -461,11 +461,16 @@ def test_ctrl_c_in_training_saves_the_best_so_far(music, home, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name != "samples"] == ["m.safetensors"]
 
 
-def test_ctrl_c_while_generating_says_so(music, home):
-    arguments = [SEQGEN, "generate", "--fill", "--steps", "10000000", "-o", "/dev/null", "--format", "mid"]
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=home, cwd=music)
-    time.sleep(2.5)
+def test_ctrl_c_while_generating_says_so(text, home, tmp_path):
+    """Sent after the last that it says before it generates: the prime has an unknown token."""
+    target = tmp_path / "out.txt"
+    arguments = [SEQGEN, "generate", "-m", "verses.safetensors", "--prime", "¿", "--fill", "--steps", "10000000"]
+    process = subprocess.Popen([*arguments, "-o", str(target)], stderr=subprocess.PIPE, env=home, cwd=text)
+    assert process.stderr is not None
+    assert b"never seen" in process.stderr.readline()
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.strip() == b"seqgen: interrupted"
+    assert list(tmp_path.iterdir()) == []

@@ -1,10 +1,10 @@
 """A recurrent cell over a window of time steps, as one compiled loop with a hand-derived gradient.
 
 Automatic differentiation would multiply `a[t]^T dz[t]` at every step of the backward loop; here the steps only carry
-the gradient through time, and the recurrent kernel's gradient is one large product after the loop, which is what makes
-it fast. Every function takes the input products of all steps (`rows`), which do not depend on the state, and returns
-the hidden states of all steps and the last state. Time is the first axis. `keep` is 0 where the state is cleared before
-a step, else 1.
+the gradient through time, and the gradients of the kernels are large products after the loop, which is what makes it
+fast. The rest is memory traffic, so nothing is written twice: the first layer looks its input products up inside the
+loop, the backward loop writes each step where it belongs, and the input's and the recurrent kernel's gradients are one
+product. Time is the first axis. `keep` is 0 where the state is cleared before a step, else 1.
 
 The equations are those of Keras' LSTMCell and of GRUCell with `reset_after`; the tests hold them to both, and the
 gradients to finite differences.
@@ -16,75 +16,131 @@ from typing import Any
 import tensorflow as tf
 
 Tensors = list[tf.Tensor]
+Rows = Callable[[tf.Tensor], tf.Tensor]  # the input product of a time step, `(batch, gates * n_a)`
+Backward = Callable[..., tuple[tf.Tensor, ...]]
+
+_FEW_ROWS = 512  # a table of so many rows gets its gradient by a product, which is faster than adding row by row
 
 
 @tf.custom_gradient
-def lstm_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, a0: tf.Tensor, c0: tf.Tensor) -> Any:
-    """LSTM: hidden states `(Tx, batch, n_a)`, last a and last c `(batch, n_a)`.
+def lstm_of_ids(
+    table: tf.Tensor, places: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, a0: tf.Tensor, c0: tf.Tensor
+) -> Any:
+    """LSTM over rows of a table: hidden states `(Tx, batch, n_a)`, last a and last c `(batch, n_a)`.
 
-    rows `(Tx, batch, 4 n_a)`, gates in the order input, forget, candidate, output, the bias included; keep
-    `(Tx, batch, 1)`; recurrent `(n_a, 4 n_a)`; a0 and c0 `(batch, n_a)`.
+    table `(n_inputs, 4 n_a)`, gates in the order input, forget, candidate, output, the bias included; places
+    `(n, Tx, batch)`, whose n rows are added up; keep `(Tx, batch, 1)`; recurrent `(n_a, 4 n_a)`; a0, c0 `(batch, n_a)`.
     """
-    length, batch, width = static_shape(rows)
-    n_a = width // 4
+    outputs, backward = _lstm(_looked_up(table, places), keep, recurrent, a0, c0)
+
+    def gradient(*upstream: tf.Tensor) -> Tensors:
+        a_in, dz, da0, dc0 = backward(*upstream)
+        d_table, d_recurrent = _table_and_kernel(table, places, a_in, dz)
+        return [d_table, tf.zeros_like(places), tf.zeros_like(keep), d_recurrent, da0, dc0]
+
+    return outputs, gradient
+
+
+@tf.custom_gradient
+def lstm_of_rows(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, a0: tf.Tensor, c0: tf.Tensor) -> Any:
+    """The same for input products `(Tx, batch, 4 n_a)` that are already there, the bias included."""
+    outputs, backward = _lstm(lambda time: rows[time], keep, recurrent, a0, c0)
+
+    def gradient(*upstream: tf.Tensor) -> Tensors:
+        a_in, dz, da0, dc0 = backward(*upstream)
+        return [dz, tf.zeros_like(keep), _product(a_in, dz), da0, dc0]
+
+    return outputs, gradient
+
+
+@tf.custom_gradient
+def gru_of_ids(
+    table: tf.Tensor, places: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, a0: tf.Tensor
+) -> Any:
+    """GRU over rows of a table: hidden states `(Tx, batch, n_a)` and the last one `(batch, n_a)`.
+
+    table `(n_inputs, 3 n_a)`, gates in the order update, reset, candidate, the input bias included; recurrent
+    `(n_a, 3 n_a)`; bias `(3 n_a,)`, the recurrent one, added to the product before the reset gate; the rest as in
+    `lstm_of_ids`.
+    """
+    outputs, backward = _gru(_looked_up(table, places), keep, recurrent, bias, a0)
+
+    def gradient(*upstream: tf.Tensor) -> Tensors:
+        a_in, dz, d_inner, da0 = backward(*upstream)
+        d_table = _table_gradient(table, places, dz)
+        d_bias = tf.reduce_sum(d_inner, [0, 1])
+        return [d_table, tf.zeros_like(places), tf.zeros_like(keep), _product(a_in, d_inner), d_bias, da0]
+
+    return outputs, gradient
+
+
+@tf.custom_gradient
+def gru_of_rows(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, a0: tf.Tensor) -> Any:
+    """The same for input products `(Tx, batch, 3 n_a)` that are already there, the input bias included."""
+    outputs, backward = _gru(lambda time: rows[time], keep, recurrent, bias, a0)
+
+    def gradient(*upstream: tf.Tensor) -> Tensors:
+        a_in, dz, d_inner, da0 = backward(*upstream)
+        return [dz, tf.zeros_like(keep), _product(a_in, d_inner), tf.reduce_sum(d_inner, [0, 1]), da0]
+
+    return outputs, gradient
+
+
+def _lstm(
+    row: Rows, keep: tf.Tensor, recurrent: tf.Tensor, a0: tf.Tensor, c0: tf.Tensor
+) -> tuple[tuple[tf.Tensor, ...], Backward]:
+    """The outputs, and a function from their gradients to (a that entered each step, dz, da0, dc0)."""
+    length, batch, n_a = static_shape(keep)[0], *static_shape(a0)
 
     def forward(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
         a, c = (array * keep[time] for array in state)
-        i, f, g, o = tf.split(rows[time] + tf.matmul(a, recurrent), 4, axis=1)
+        i, f, g, o = tf.split(row(time) + tf.matmul(a, recurrent), 4, axis=1)
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
         c = f * c + i * g
         a = o * tf.tanh(c)
         return [a, c], [tf.concat([i, f, g, o], axis=1), a, c]
 
-    (a_last, c_last), (gates, a_all, c_all) = _loop(forward, [a0, c0], [width, n_a, n_a], length, batch)
+    (a_last, c_last), (gates, a_all, c_all) = _loop(forward, [a0, c0], [4 * n_a, n_a, n_a], range(length), batch)
 
-    def gradient(da_all: tf.Tensor, da_last: tf.Tensor, dc_last: tf.Tensor) -> Tensors:
-        a_in, c_in = _entering(a0, a_all, keep), _entering(c0, c_all, keep)
-
-        def backward(step: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
-            time = length - 1 - step
+    def backward(da_all: tf.Tensor, da_last: tf.Tensor, dc_last: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def step(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
             da, dc = state
             da += da_all[time]
+            c_in = tf.where(time > 0, c_all[tf.maximum(time - 1, 0)], c0) * keep[time]
             i, f, g, o = tf.split(gates[time], 4, axis=1)
             tanh_c = tf.tanh(c_all[time])
             dc += da * o * (1 - tanh_c * tanh_c)
-            di, df, dg = dc * g * i * (1 - i), dc * c_in[time] * f * (1 - f), dc * i * (1 - g * g)
+            di, df, dg = dc * g * i * (1 - i), dc * c_in * f * (1 - f), dc * i * (1 - g * g)
             dz = tf.concat([di, df, dg, da * tanh_c * o * (1 - o)], axis=1)
             return [tf.matmul(dz, recurrent, transpose_b=True) * keep[time], dc * f * keep[time]], [dz]
 
-        (da0, dc0), (reversed_dz,) = _loop(backward, [da_last, dc_last], [width], length, batch)
-        dz = tf.reverse(reversed_dz, [0])
-        return [dz, tf.zeros_like(keep), _product(a_in, dz), da0, dc0]
+        (da0, dc0), (dz,) = _loop(step, [da_last, dc_last], [4 * n_a], range(length - 1, -1, -1), batch)
+        return _entering(a0, a_all, keep), dz, da0, dc0
 
-    return (a_all, a_last, c_last), gradient
+    return (a_all, a_last, c_last), backward
 
 
-@tf.custom_gradient
-def gru_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, a0: tf.Tensor) -> Any:
-    """GRU, reset after the product: hidden states `(Tx, batch, n_a)` and the last one `(batch, n_a)`.
-
-    rows `(Tx, batch, 3 n_a)`, gates in the order update, reset, candidate, the input bias included; keep
-    `(Tx, batch, 1)`; recurrent `(n_a, 3 n_a)`; bias `(3 n_a,)`, the recurrent one; a0 `(batch, n_a)`.
-    """
-    length, batch, width = static_shape(rows)
-    n_a = width // 3
+def _gru(
+    row: Rows, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, a0: tf.Tensor
+) -> tuple[tuple[tf.Tensor, ...], Backward]:
+    """The outputs, and a function from their gradients to (a that entered each step, d rows, d inner product, da0)."""
+    length, batch, n_a = static_shape(keep)[0], *static_shape(a0)
 
     def forward(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
         a = state[0] * keep[time]
-        row_z, row_r, row_h = tf.split(rows[time], 3, axis=1)
+        row_z, row_r, row_h = tf.split(row(time), 3, axis=1)
         inner_z, inner_r, inner_h = tf.split(tf.matmul(a, recurrent) + bias, 3, axis=1)
         z, r = tf.sigmoid(row_z + inner_z), tf.sigmoid(row_r + inner_r)
         h = tf.tanh(row_h + r * inner_h)
         a = z * a + (1 - z) * h
         return [a], [tf.concat([z, r, h, inner_h], axis=1), a]
 
-    (a_last,), (gates, a_all) = _loop(forward, [a0], [4 * n_a, n_a], length, batch)
+    (a_last,), (gates, a_all) = _loop(forward, [a0], [4 * n_a, n_a], range(length), batch)
 
-    def gradient(da_all: tf.Tensor, da_last: tf.Tensor) -> Tensors:
+    def backward(da_all: tf.Tensor, da_last: tf.Tensor) -> tuple[tf.Tensor, ...]:
         a_in = _entering(a0, a_all, keep)
 
-        def backward(step: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
-            time = length - 1 - step
+        def step(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
             da = state[0] + da_all[time]
             z, r, h, inner_h = tf.split(gates[time], 4, axis=1)
             dz = da * (a_in[time] - h) * z * (1 - z)
@@ -94,11 +150,10 @@ def gru_scan(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf.Te
             da = (da * z + tf.matmul(d_inner, recurrent, transpose_b=True)) * keep[time]
             return [da], [tf.concat([dz, dr, dh], axis=1), d_inner]
 
-        (da0,), reversed_ = _loop(backward, [da_last], [width, width], length, batch)
-        d_rows, d_inner = (tf.reverse(array, [0]) for array in reversed_)
-        return [d_rows, tf.zeros_like(keep), _product(a_in, d_inner), tf.reduce_sum(d_inner, [0, 1]), da0]
+        (da0,), (d_rows, d_inner) = _loop(step, [da_last], [3 * n_a, 3 * n_a], range(length - 1, -1, -1), batch)
+        return a_in, d_rows, d_inner, da0
 
-    return (a_all, a_last), gradient
+    return (a_all, a_last), backward
 
 
 def static_shape(tensor: tf.Tensor) -> tuple[int, ...]:
@@ -110,19 +165,19 @@ def _loop(
     step: Callable[[tf.Tensor, Tensors], tuple[Tensors, Tensors]],
     state: Tensors,
     widths: list[int],
-    length: int,
+    times: range,
     batch: int,
 ) -> tuple[Tensors, Tensors]:
-    """The last state, and all outputs `(length, batch, width)`, of `state, outputs = step(time, state)`."""
-    dtype = state[0].dtype
-    outputs = [tf.TensorArray(dtype, length, element_shape=(batch, width)) for width in widths]
+    """The last state, and all outputs `(Tx, batch, width)`, of `state, outputs = step(time, state)` for all `times`."""
+    outputs = [tf.TensorArray(state[0].dtype, len(times), element_shape=(batch, width)) for width in widths]
 
-    def body(time: tf.Tensor, state: Tensors, outputs: list[tf.TensorArray]):
+    def body(count: tf.Tensor, state: Tensors, outputs: list[tf.TensorArray]):
+        time = times.start + times.step * count
         state, new = step(time, state)
-        return time + 1, state, [array.write(time, value) for array, value in zip(outputs, new, strict=True)]
+        return count + 1, state, [array.write(time, value) for array, value in zip(outputs, new, strict=True)]
 
     _, state, outputs = tf.while_loop(
-        lambda time, *_: time < length, body, (tf.constant(0), state, outputs), maximum_iterations=length
+        lambda count, *_: count < len(times), body, (tf.constant(0), state, outputs), maximum_iterations=len(times)
     )
     return state, [array.stack() for array in outputs]
 
@@ -132,7 +187,38 @@ def _entering(first: tf.Tensor, after: tf.Tensor, keep: tf.Tensor) -> tf.Tensor:
     return tf.concat([first[None], after[:-1]], axis=0) * keep
 
 
+def _looked_up(table: tf.Tensor, places: tf.Tensor) -> Rows:
+    """The sum of the table's rows at `places[:, time]`."""
+    n = static_shape(places)[0]
+    return lambda time: tf.add_n([tf.gather(table, places[index, time]) for index in range(n)])
+
+
 def _product(a_in: tf.Tensor, dz: tf.Tensor) -> tf.Tensor:
     """The sum over time and batch of `a^T dz`, as one product."""
     n_a, width = static_shape(a_in)[-1], static_shape(dz)[-1]
     return tf.matmul(tf.reshape(a_in, [-1, n_a]), tf.reshape(dz, [-1, width]), transpose_a=True)
+
+
+def _table_gradient(table: tf.Tensor, places: tf.Tensor, dz: tf.Tensor) -> tf.Tensor:
+    n_inputs, width = static_shape(table)
+    if n_inputs <= _FEW_ROWS:
+        return _product(_sum_of_one_hots(places, n_inputs, dz.dtype), dz)
+    flat = tf.reshape(dz, [-1, width])
+    each = [tf.math.unsorted_segment_sum(flat, tf.reshape(place, [-1]), n_inputs) for place in tf.unstack(places)]
+    return tf.add_n(each)
+
+
+def _table_and_kernel(
+    table: tf.Tensor, places: tf.Tensor, a_in: tf.Tensor, dz: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The gradients of the table and of the recurrent kernel; of a small table, as one product."""
+    n_inputs = static_shape(table)[0]
+    if n_inputs > _FEW_ROWS:
+        return _table_gradient(table, places, dz), _product(a_in, dz)
+    both = _product(tf.concat([_sum_of_one_hots(places, n_inputs, dz.dtype), a_in], axis=2), dz)
+    return both[:n_inputs], both[n_inputs:]
+
+
+def _sum_of_one_hots(places: tf.Tensor, n_inputs: int, dtype: tf.DType) -> tf.Tensor:
+    """`(Tx, batch, n_inputs)`."""
+    return tf.add_n([tf.one_hot(place, n_inputs, dtype=dtype) for place in tf.unstack(places)])

@@ -1,21 +1,18 @@
 """The training unroll: an architecture over a window of ids, to logits.
 
 The mathematics is that of `training_model`, step for step. What differs: ids gather rows of the first cell's kernel, so
-a one-hot is never made; the input products of a layer are one product over the whole window; the loop is compiled, with
-the gradient of `models.scan`; and the result is logits, for a numerically safe loss.
+a one-hot is never an input; the input products of an upper layer are one product over the window; the loop is compiled,
+with the gradient of `models.scan`; and the result is logits, for a numerically safe loss.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import tensorflow as tf
 
 from seqgen.modelfile import Architecture
-from seqgen.models.scan import gru_scan, lstm_scan, static_shape
+from seqgen.models.scan import gru_of_ids, gru_of_rows, lstm_of_ids, lstm_of_rows
 
 State = list[list[tf.Tensor]]  # for each layer its [a, c] or [a], each (batch, n_a)
-
-_FEW_ROWS = 512
 
 
 def zero_state(architecture: Architecture, batch: int) -> State:
@@ -44,38 +41,28 @@ def unroll(
     for index, size in enumerate(architecture.feature_sizes):
         places.append(offset + features[:, :, index])
         offset += size
-    rows = _gathered(weights["layers/0/kernel"], tf.stack(places))  # (Tx, batch, gates * n_a)
+    reset = keep[:, :, None]
     final: State = []
     a = tf.zeros(())
     for layer in range(architecture.layers):
-        recurrent, bias = weights[f"layers/{layer}/recurrent_kernel"], weights[f"layers/{layer}/bias"]
-        if layer:
-            rows = tf.tensordot(a, weights[f"layers/{layer}/kernel"], 1)
+        kernel, recurrent, bias = (weights[f"layers/{layer}/{name}"] for name in ("kernel", "recurrent_kernel", "bias"))
         if architecture.cell == "lstm":
-            a, *last = lstm_scan(rows + bias, keep[:, :, None], recurrent, *state[layer])
+            if layer:
+                a, *last = lstm_of_rows(tf.tensordot(a, kernel, 1) + bias, reset, recurrent, *state[layer])
+            else:
+                table = _with_bias(kernel, bias, architecture.n_values)
+                a, *last = lstm_of_ids(table, tf.stack(places), reset, recurrent, *state[layer])
+        elif layer:
+            a, *last = gru_of_rows(tf.tensordot(a, kernel, 1) + bias[0], reset, recurrent, bias[1], *state[layer])
         else:
-            a, *last = gru_scan(rows + bias[0], keep[:, :, None], recurrent, bias[1], *state[layer])
+            table = _with_bias(kernel, bias[0], architecture.n_values)
+            a, *last = gru_of_ids(table, tf.stack(places), reset, recurrent, bias[1], *state[layer])
         final.append(last)
         if dropout_masks is not None:
             a *= dropout_masks[layer]
     return tf.tensordot(a, weights["densor/kernel"], 1) + weights["densor/bias"], final
 
 
-@tf.custom_gradient
-def _gathered(kernel: tf.Tensor, places: tf.Tensor) -> Any:
-    """The sum of the kernel's rows at `places` `(n, Tx, batch)`, to `(Tx, batch, width)`.
-
-    The gradient of a small kernel is a product with the sum of the one-hots, which is faster than adding row by row.
-    """
-    n_inputs, width = static_shape(kernel)
-    rows = tf.add_n([tf.gather(kernel, place) for place in tf.unstack(places)])
-
-    def gradient(d_rows: tf.Tensor):
-        d_rows = tf.reshape(d_rows, [-1, width])
-        flat = [tf.reshape(place, [-1]) for place in tf.unstack(places)]
-        if n_inputs > _FEW_ROWS:
-            return tf.add_n([tf.math.unsorted_segment_sum(d_rows, place, n_inputs) for place in flat]), None
-        hot = tf.add_n([tf.one_hot(place, n_inputs, dtype=kernel.dtype) for place in flat])
-        return tf.matmul(hot, d_rows, transpose_a=True), None
-
-    return rows, gradient
+def _with_bias(kernel: tf.Tensor, bias: tf.Tensor, n_values: int) -> tf.Tensor:
+    """The kernel with the bias in the rows of the tokens, of which every step takes exactly one."""
+    return tf.concat([kernel[:n_values] + bias, kernel[n_values:]], axis=0)

@@ -151,8 +151,9 @@ def test_the_gradient_is_that_of_the_cells_stepped_one_by_one(architecture, drop
 
 
 @pytest.mark.parametrize("n_values", [20, 600])  # a large kernel adds its gradient row by row
-def test_the_gradient_of_the_first_kernel_is_added_up_for_every_place(n_values):
-    architecture = Architecture(cell="gru", n_a=3, layers=1, n_values=n_values)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_the_gradient_of_the_first_kernel_is_added_up_for_every_place(cell, n_values):
+    architecture = Architecture(cell=cell, n_a=3, layers=1, n_values=n_values)
     tensors = {name: tf.constant(array) for name, array in random_weights(architecture).items()}
     ids = np.array([[1, 5], [5, 5], [n_values - 1, 1]], np.int32)
     features, keep = np.zeros((3, 2, 0), np.int32), np.ones((3, 2), np.float32)
