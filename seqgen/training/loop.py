@@ -104,14 +104,16 @@ class Run:
         grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
         table = MaskTable()
         walks = [walk(grammar, kinds, sequence, table) for sequence in dataset.train]
-        self.settings = settings.resolved(sum(len(sequence.ids) - 1 for sequence in dataset.train))
+        transpositions = _transpositions(dataset) if settings.transpose else None
+        tokens = sum(len(sequence.ids) - 1 for sequence in dataset.train)
+        self.settings = settings.resolved(tokens, transposed=transpositions is not None)
         self.lanes = Lanes(
             [sequence.ids for sequence in dataset.train],
             walks,
             batch_size=self.settings.batch_size,
             tx=self.settings.tx,
             seed=self.settings.seed,
-            transpositions=_transpositions(dataset) if self.settings.transpose else None,
+            transpositions=transpositions,
         )
         self.architecture = Architecture(
             cell="gru" if self.settings.cell == "gru" else "lstm",
@@ -216,7 +218,7 @@ class Run:
             return report.steps / math.ceil(settings.epochs * self.lanes.windows_per_epoch)
         if self._begun is None or settings.minutes is None:
             return 0.0
-        return (time.perf_counter() - self._begun) / (60 * settings.minutes)
+        return max((time.perf_counter() - self._begun) / (60 * settings.minutes), report.epochs / settings.most_epochs)
 
     def _updated(self, ids, features, targets, weights, keep, state, seed, rate):
         """One update: the batch in shards side by side, one a core, their gradients added in fixed order."""
@@ -250,7 +252,9 @@ class Run:
         return nats, tf.reduce_sum(weights), tape.gradient(nats, values), after
 
     def _applied(self, gradients, rate):
-        clipped, _ = tf.clip_by_global_norm([gradients[name] for name in self.variables], self.settings.clip)
+        clipped = [gradients[name] for name in self.variables]
+        if self.settings.clip:
+            clipped, _ = tf.clip_by_global_norm(clipped, self.settings.clip)
         self.rate.assign(rate)
         self.optimizer.apply(clipped, list(self.variables.values()))
 

@@ -12,9 +12,13 @@ OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
 SIZES = ("small", "medium", "large")
 DEFAULT_MINUTES = 10.0
 
-# n_a, layers and dropout by size. A small corpus is soon known by heart: the smaller it is, the more dropout helps.
-_SHAPES = {"small": (128, 1, 0.2), "medium": (256, 1, 0.3), "large": (512, 1, 0.3)}
-_MEDIUM_FROM, _LARGE_FROM = 30_000, 1_000_000  # tokens
+_UNITS = {"small": 128, "medium": 256, "large": 512}
+_MEDIUM_FROM, _LARGE_FROM = 20_000, 500_000  # tokens
+# A small corpus is soon known by heart: it gets more dropout, and a second layer, which helped where dropout is strong.
+# A large one gets the most from a few minutes with one layer, which is read twice as often in the same time.
+_LAYERS_AND_DROPOUT_BELOW, _LAYERS_AND_DROPOUT_ABOVE = (2, 0.5), (1, 0.3)
+_FEW_TOKENS = 100_000
+_EPOCHS, _EPOCHS_TRANSPOSED = 40.0, 150.0
 
 
 @dataclass(frozen=True)
@@ -34,37 +38,39 @@ class Settings:
     batch_size: int = 0
     optimizer: str = "adamw"
     lr: float = 0.0  # peak learning rate
-    clip: float = 1.0  # global norm of the gradient
+    clip: float = 1.0  # global norm of the gradient; 0: not clipped
     shards: int = 0  # parts of the batch that are computed side by side; a fixed number gives fixed bits
     minutes: float | None = None
     epochs: float | None = None
     max_steps: int | None = None
+    most_epochs: float = 0.0  # where the length is minutes: after so many passes the rest would be learned by heart
     transpose: bool = True  # music: into other keys within the corpus' range, drawn for each piece and epoch
     seed: int = 0
 
-    def resolved(self, tokens: int) -> "Settings":
-        """The same with every choice made, for a training side of so many tokens.
+    def resolved(self, tokens: int, transposed: bool = False) -> "Settings":
+        """The same with every choice made, for a training side of so many tokens, read in many keys or in one.
 
         Raises:
             ConfigError: a value out of range, or more than one length.
         """
         self.check()
         size = self.size or ("large" if tokens >= _LARGE_FROM else "medium" if tokens >= _MEDIUM_FROM else "small")
-        n_a, layers, dropout = _SHAPES[size]
+        layers, dropout = _LAYERS_AND_DROPOUT_BELOW if tokens < _FEW_TOKENS else _LAYERS_AND_DROPOUT_ABOVE
         tx = self.tx or min(64 if tokens < _LARGE_FROM else 128, max(16, tokens // 64))
-        # about 40 updates an epoch at least: a small corpus learns by many small steps
-        batch_size = self.batch_size or min(32, max(1, tokens // (40 * tx)))
+        # 36 updates an epoch at least: a small corpus learns by many small steps
+        batch_size = self.batch_size or min(32, max(1, tokens // (36 * tx)))
         shards = min(self.shards or os.cpu_count() or 1, batch_size)
         if not self.batch_size:
             batch_size -= batch_size % shards
         chosen: dict[str, Any] = {
             "size": size,
-            "n_a": self.n_a or n_a,
+            "n_a": self.n_a or _UNITS[size],
             "layers": self.layers or layers,
             "dropout": dropout if self.dropout is None else self.dropout,
             "tx": tx,
             "batch_size": batch_size,
             "shards": shards,
+            "most_epochs": self.most_epochs or (_EPOCHS_TRANSPOSED if transposed else _EPOCHS),
             "lr": self.lr or {"sgd": 1.0, "rmsprop": 2e-3}.get(self.optimizer, 4e-3),
         }
         if self.minutes is None and self.epochs is None and self.max_steps is None:
@@ -87,6 +93,7 @@ class Settings:
             "batch_size": (0, 100_000),
             "shards": (0, 1024),
             "lr": (0, 100),
+            "most_epochs": (0, 1e6),
             "clip": (0, 1e6),
             "seed": (0, 2**31 - 1),
         }
