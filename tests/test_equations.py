@@ -33,7 +33,7 @@ GENERATE = """
 import sys
 import seqgen
 model = seqgen.load(sys.argv[1])
-for made in model.generate_many(2, 30, seed=9, temperature=1.3, top_p=0.95):
+for made in model.generate(30, count=2, seed=9, temperature=1.3, top_p=0.95):
     seqgen.formats.write(made, sys.stdout.buffer)
 """
 
@@ -44,7 +44,7 @@ def test_two_processes_give_the_same_bytes(name, tmp_path):
     path = tmp_path / "model.safetensors"
     model = MODELS[name]()
     model.save(path)
-    made = model.generate_many(2, 30, seed=9, temperature=1.3, top_p=0.95)
+    made = model.generate(30, count=2, seed=9, temperature=1.3, top_p=0.95)
     here = b"".join(formats.to_bytes(one, "mid" if model.unit == "music" else "txt") for one in made)
     for hash_seed in ("1", "2"):
         command = [sys.executable, "-c", GENERATE, str(path)]

@@ -63,41 +63,26 @@ class Model:
         top_p: float = 1.0,
         prime: Piece | str | None = None,
         seed: int | None = None,
+        count: int | None = None,
         fill: bool = False,
         constraints: Sequence[Constraint] = (),
     ) -> Any:
-        """One new Piece, or one new text.
+        """One new Piece, or one new text; with `count` a list of so many variations.
 
         steps: at most so many steps of the encoding (characters, words, note events, grid steps, frames), those of
         the prime not counted; without it one whole piece. bars: end exactly after so many full bars, counted from the
         first bar line after the prime or the pickup. temperature: 0 is greedy. top_k, top_p: choose among the k most
         probable, or the most probable that hold the share p. prime: how it begins. seed: the same seed gives the same
-        result; None draws one. fill: where a piece ends early, begin another, until there are `steps`.
+        result; None draws one. count: the variations are made in one batch, each with its own random stream. fill:
+        where a piece ends early, begin another, until there are `steps`.
 
         Raises:
             ConfigError: a value out of range. TokenError: a prime the encoding cannot hold.
             SamplingError: the constraints leave nothing to choose.
         """
-        given = {"bars": bars, "temperature": temperature, "top_k": top_k, "top_p": top_p, "prime": prime}
-        return self.generate_many(1, steps, seed=seed, fill=fill, constraints=constraints, **given)[0]
-
-    def generate_many(
-        self,
-        count: int,
-        steps: int | None = None,
-        *,
-        bars: int | None = None,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        prime: Piece | str | None = None,
-        seed: int | None = None,
-        fill: bool = False,
-        constraints: Sequence[Constraint] = (),
-    ) -> list[Any]:
-        """`count` variations in one batch, each with its own random stream; the rest as in `generate`."""
-        if count < 1:
+        if count is not None and count < 1:
             raise ConfigError(f"the count must be at least 1, not {count}")
+        rows_wanted = 1 if count is None else count
         strategy = Strategy(temperature, top_k, top_p).checked()
         seed = new_seed() if seed is None else seed
         if not 0 <= seed < 1 << 64:
@@ -108,11 +93,11 @@ class Model:
         ceiling = self._ceiling(steps, bars, fill)
         for constraint in limits:
             constraint.bind(self.grammar, self.encoding.table(self.vocabulary))
-        random = streams(seed, count)
+        random = streams(seed, rows_wanted)
         begin = self.prime_tokens(prime) if prime is not None else None
-        segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
-        left = [ceiling] * count
-        rows = list(range(count))
+        segments: list[list[list[str]]] = [[] for _ in range(rows_wanted)]  # for each variation its pieces, as tokens
+        left = [ceiling] * rows_wanted
+        rows = list(range(rows_wanted))
         empty = 0  # rounds in a row in which every piece ended at once
         while rows:
             prefixes = [begin or self._controls(random[row]) for row in rows]
@@ -134,7 +119,8 @@ class Model:
                 raise SamplingError("the model ends every piece before its first step; raise the temperature")
             rows = [row for row in rows if fill and left[row] > 0]
             begin = None
-        return [self._finished(tokens, prime, seed, number) for number, tokens in enumerate(segments)]
+        finished = [self._finished(tokens, prime, seed, number) for number, tokens in enumerate(segments)]
+        return finished[0] if count is None else finished
 
     def evaluate(self, *sources: str | os.PathLike[str] | Corpus, window: int | None = None) -> Score:
         """How well the model predicts what it is given; see `seqgen.evaluate.score`."""

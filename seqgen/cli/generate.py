@@ -56,9 +56,9 @@ def command(model_path: str | None, prime: str | None, count: int, output: str |
     targets = _targets(output, count)
     begin = _prime(prime, model)
     seed = new_seed() if flags["seed"] is None else flags["seed"]
-    generated = model.generate_many(
-        count,
+    generated = model.generate(
         flags["steps"],
+        count=count,
         bars=flags["bars"],
         temperature=flags["temperature"],
         top_k=flags["top_k"],

@@ -69,8 +69,8 @@ def test_the_same_seed_gives_the_same_bytes(name):
 @every
 def test_a_variation_does_not_depend_on_their_number(name):
     """The random stream of a row is its own. (With a real stepper a sum in another order may tip a draw.)"""
-    many = endless(MODELS[name]()).generate_many(4, 25, seed=3)
-    alone = endless(MODELS[name]()).generate_many(1, 25, seed=3)
+    many = endless(MODELS[name]()).generate(25, count=4, seed=3)
+    alone = endless(MODELS[name]()).generate(25, count=1, seed=3)
     assert as_bytes(many[0]) == as_bytes(alone[0])
     assert len({as_bytes(one) for one in many}) == 4
 
@@ -83,7 +83,7 @@ def test_without_a_seed_every_call_differs():
 @music
 def test_the_piece_says_where_it_comes_from(name, tmp_path):
     model = MODELS[name]()
-    first, second = model.generate_many(2, 20, seed=11)
+    first, second = model.generate(20, count=2, seed=11)
     assert first.markers[0] == (0, f"seqgen {seqgen.__version__} seed 11")
     assert second.markers[0] == (0, f"seqgen {seqgen.__version__} seed 11 number 2")
     model.save(tmp_path / "model.safetensors")
@@ -134,10 +134,10 @@ def test_a_model_whose_encoding_is_unknown_or_has_changed():
 @every
 @pytest.mark.parametrize("steps", [1, 13])
 def test_steps_are_a_ceiling(name, steps, sampled):
-    endless(MODELS[name]()).generate_many(2, steps, seed=1)
+    endless(MODELS[name]()).generate(steps, count=2, seed=1)
     assert [row.steps for row in sampled] == [steps, steps]
     sampled.clear()
-    MODELS[name]().generate_many(20, steps, seed=1)
+    MODELS[name]().generate(steps, count=20, seed=1)
     assert all(row.steps == steps or row.ended for row in sampled)
     assert max(row.steps for row in sampled) <= steps
 
@@ -157,7 +157,7 @@ def test_fill_gives_exactly_the_steps(name, sampled):
     assert len(sampled) > 2
     assert all(row.ended for row in sampled[:-1])
     sampled.clear()
-    model.generate_many(3, 17, seed=2, fill=True)
+    model.generate(17, count=3, seed=2, fill=True)
     assert sum(row.steps for row in sampled) == 3 * 17
 
 
@@ -175,7 +175,7 @@ def test_fill_puts_the_separator_of_the_corpus_between_texts():
 @pytest.mark.parametrize("bars", [1, 5])
 def test_bars_end_on_the_bar(name, bars, sampled):
     model = MODELS[name]()
-    made = model.generate_many(6, bars=bars, seed=4)
+    made = model.generate(count=6, bars=bars, seed=4)
     assert all(row.ended for row in sampled)
     for one in made:
         assert one.end_tick <= one.ticks_per_quarter * 4 * bars  # less where it ends with a rest
@@ -187,7 +187,7 @@ def test_bars_end_on_the_bar(name, bars, sampled):
 def test_long_bars_are_not_cut_short():
     """A bar of 12/2 at a fine grid has more steps than most pieces."""
     model = endless(untrained("chorale", [piece(1, parts=2, meter=(12, 2), bars=1)], parts=2, grid=24))
-    (made,) = model.generate_many(1, bars=2, seed=1)
+    (made,) = model.generate(count=1, bars=2, seed=1)
     assert Fraction(made.end_tick, made.ticks_per_quarter) > 46  # of 48; the last may be rests
 
 
@@ -255,7 +255,7 @@ def test_controls_come_as_often_as_in_the_corpus():
     sources += [piece(9, meter=(6, 8), key=-1, bars=1)]
     model = endless(untrained("notes", sources))
     count = 600
-    made = model.generate_many(count, 1, seed=5)
+    made = model.generate(1, count=count, seed=5)
     seen = Counter((one.meters[0][1:], one.keys[0][1:], one.pickup_ticks) for one in made)
     wanted = {
         ((4, 4), (0, "major"), 0): 0.6,
@@ -303,7 +303,7 @@ def test_what_is_refused(name, options, error, said):
 @pytest.mark.parametrize("count", [0, -1])
 def test_the_count(count):
     with pytest.raises(ConfigError, match=f"the count must be at least 1, not {count}"):
-        MODELS["chars"]().generate_many(count)
+        MODELS["chars"]().generate(count=count)
 
 
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
