@@ -2,13 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from seqgen.corpus.dataset import Dataset, IdSequence
 from seqgen.corpus.walk import MaskTable, walk
@@ -16,15 +14,11 @@ from seqgen.encodings.grid import TRANSPOSITIONS
 from seqgen.errors import TrainingError
 from seqgen.evaluate import score
 from seqgen.modelfile import Architecture
-from seqgen.models import build, weights_of
-from seqgen.models.unroll import unroll, zero_state
-from seqgen.models.weights import variables
 from seqgen.runtime import RecurrentStepper
 from seqgen.training.lanes import Lanes, Window
 from seqgen.training.settings import Settings
+from seqgen.training.update import Updater, Weights
 from seqgen.vocabulary import UNK
-
-Weights = dict[str, np.ndarray]
 
 _VALIDATION_TOKENS = 100_000  # at most this many are scored while training; the final score is of all
 _FIRST_VALIDATION, _VALIDATION_SECONDS = 10.0, 20.0
@@ -84,7 +78,7 @@ def fit(
             if run.validation_is_due():
                 run.validate()
                 if on_validation is not None:
-                    on_validation(run.report, run.architecture, run.weights())
+                    on_validation(run.report, run.architecture, run.updater.weights())
                 if run.stalled():
                     stopped = "stalled"
                     break
@@ -122,15 +116,7 @@ class Run:
             n_values=len(vocabulary),
             feature_sizes=tuple(grammar.feature_sizes),
         )
-        self.cells, self.densor = build(self.architecture, seed=self.settings.seed)
-        self.optimizer = _optimizer(self.settings)
-        self.variables = variables(self.cells, self.densor)
-        self.optimizer.build(list(self.variables.values()))
-        self.rate: Any = self.optimizer.learning_rate  # a variable, which Keras types as a float
-        self.state = zero_state(self.architecture, self.settings.batch_size)
-        self._update = tf.function(self._updated)
-        self._shard = tf.function(self._shard_gradients, jit_compile=True)
-        self._apply = tf.function(self._applied, jit_compile=True)
+        self.updater = Updater(self.architecture, self.settings)
         self.held_out = _at_most(dataset.held_out, _VALIDATION_TOKENS)
         self.report = Report()
         self.history: list[dict[str, Any]] = []
@@ -140,13 +126,13 @@ class Run:
         self._begun: float | None = None  # when the first step, which compiles, had ended
         self._last_validation = 0.0
 
-    def windows(self):
+    def windows(self) -> Iterator[Window]:
         """Windows until the length of the run is reached."""
         epoch = 0
         while True:
             for index, window in enumerate(self.lanes.epoch(epoch)):
                 if index == 0:
-                    self.state = zero_state(self.architecture, self.settings.batch_size)
+                    self.updater.clear()
                 if self._progress() >= 1:
                     return
                 yield window
@@ -154,10 +140,7 @@ class Run:
 
     def step(self, window: Window) -> None:
         report, settings = self.report, self.settings
-        seed = tf.constant([settings.seed, report.steps], tf.int32)
-        rate = tf.constant(settings.lr * _schedule(self._progress()), tf.float32)
-        loss, self.state = self._update(*map(tf.constant, window), self.state, seed, rate)
-        value = float(loss)
+        value = self.updater.update(window, report.steps, settings.lr * _schedule(self._progress()))
         now = time.perf_counter()
         if not math.isfinite(value):
             raise TrainingError(
@@ -184,7 +167,7 @@ class Run:
         """Score the held-out side with the stepper: the same number `evaluate` gives."""
         begun = time.perf_counter()
         self.steps_since_validation = 0
-        weights = self.weights()
+        weights = self.updater.weights()
         if self.held_out:
             stepper = RecurrentStepper(self.architecture, weights)
             result = score(stepper, self.dataset.encoding, self.dataset.vocabulary, self.held_out)
@@ -203,11 +186,8 @@ class Run:
     def stalled(self) -> bool:
         return self._worse >= _PATIENCE
 
-    def weights(self) -> Weights:
-        return weights_of(self.cells, self.densor)
-
     def best_weights(self) -> Weights:
-        return self.weights() if self._best is None else self._best
+        return self.updater.weights() if self._best is None else self._best
 
     def _progress(self) -> float:
         """How much of the run's length is done, 0 to 1."""
@@ -219,54 +199,6 @@ class Run:
         if self._begun is None or settings.minutes is None:
             return 0.0
         return max((time.perf_counter() - self._begun) / (60 * settings.minutes), report.epochs / settings.most_epochs)
-
-    def _updated(self, ids, features, targets, weights, keep, state, seed, rate):
-        """One update: the batch in shards side by side, one a core, their gradients added in fixed order."""
-        settings = self.settings
-        masks = None
-        if settings.dropout:
-            draws = tf.random.stateless_uniform((settings.layers, settings.batch_size, settings.n_a), seed)
-            masks = tf.cast(draws >= settings.dropout, tf.float32) / (1 - settings.dropout)
-        # read here and passed on: parts that read the variables themselves would wait for each other
-        values = {name: tf.convert_to_tensor(variable) for name, variable in self.variables.items()}
-        results = []
-        for shard in range(settings.shards):
-            begin, end = (settings.batch_size * edge // settings.shards for edge in (shard, shard + 1))
-            window = [array[:, begin:end] for array in (ids, features, targets, weights, keep)]
-            own_masks = None if masks is None else masks[:, begin:end]
-            own_state = [[array[begin:end] for array in layer] for layer in state]
-            results.append(self._shard(values, *window, own_state, own_masks))
-        nats, count, gradients, after = zip(*results, strict=True)
-        after = [[tf.concat(rows, axis=0) for rows in zip(*layer, strict=True)] for layer in zip(*after, strict=True)]
-        total = tf.maximum(tf.add_n(count), 1.0)
-        self._apply({name: tf.add_n([part[name] for part in gradients]) / total for name in values}, rate)
-        return tf.add_n(nats) / total, after
-
-    def _shard_gradients(self, values, ids, features, targets, weights, keep, state, masks):
-        """Sums over a part of the batch: nats, targets, gradients; and its state after the window."""
-        masks = None if masks is None else tf.unstack(masks)
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            logits, after = unroll(self.architecture, values, ids, features, keep, state, masks)
-            nats = tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
-        return nats, tf.reduce_sum(weights), tape.gradient(nats, values), after
-
-    def _applied(self, gradients, rate):
-        clipped = [gradients[name] for name in self.variables]
-        if self.settings.clip:
-            clipped, _ = tf.clip_by_global_norm(clipped, self.settings.clip)
-        self.rate.assign(rate)
-        self.optimizer.apply(clipped, list(self.variables.values()))
-
-
-def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
-    if settings.optimizer == "adamw":
-        return keras.optimizers.AdamW(settings.lr, weight_decay=0.01, beta_2=0.99)
-    if settings.optimizer == "adam":
-        return keras.optimizers.Adam(settings.lr, beta_2=0.99)
-    if settings.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(settings.lr)
-    return keras.optimizers.SGD(settings.lr, momentum=0.9)
 
 
 def _schedule(progress: float) -> float:
@@ -304,8 +236,3 @@ def _at_most(sequences: tuple[IdSequence, ...], tokens: int) -> list[IdSequence]
         kept.append(sequence._replace(ids=ids, characters=characters))
         left -= len(ids) - 1
     return kept
-
-
-def parameters(weights: Mapping[str, np.ndarray]) -> int:
-    """How many numbers are learned."""
-    return sum(array.size for array in weights.values())

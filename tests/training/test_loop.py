@@ -13,7 +13,7 @@ from seqgen.errors import ConfigError, CorpusError, TrainingError
 from seqgen.evaluate import score
 from seqgen.piece import Meter, Piece
 from seqgen.runtime import RecurrentStepper
-from seqgen.training import fit, loop, make_settings
+from seqgen.training import fit, loop, make_settings, update
 from seqgen.training.loop import Run
 
 LETTERS = "abcdefgh"
@@ -183,14 +183,14 @@ def test_an_interruption_before_the_first_score_gives_what_there_is(eagerly):
 
 
 def test_a_loss_that_is_no_number_names_its_step(eagerly, monkeypatch):
-    built = loop.build
+    built = update.build
 
     def broken(architecture, seed):
         cells, densor = built(architecture, seed=seed)
         densor.bias.assign(np.full(architecture.n_values, np.nan))
         return cells, densor
 
-    monkeypatch.setattr(loop, "build", broken)
+    monkeypatch.setattr(update, "build", broken)
     with pytest.raises(TrainingError, match=r"the loss is nan at step 1: lower the learning rate \(now 0.5\)"):
         fit(texts(LETTERS * 40), make_settings(**SMALL, max_steps=3, lr=0.5))
 
@@ -222,7 +222,7 @@ def after_one_step(dataset: Dataset, change=None, **settings):
     windows = (window for epoch in range(100) for window in run.lanes.epoch(epoch))
     window = next(one for one in windows if (one.ids == 0).any() and (one.weights[one.ids != 0] == 0).any())
     run.step(window if change is None else change(window))
-    return run.report.loss, run.weights()
+    return run.report.loss, run.updater.weights()
 
 
 def test_what_has_weight_0_changes_nothing(eagerly):
@@ -252,7 +252,7 @@ def test_the_loss_is_the_mean_over_what_counts(eagerly):
     dataset = texts(LETTERS * 13)
     run = Run(dataset, make_settings(**SMALL, max_steps=50))
     window = list(run.lanes.epoch(0))[-1]
-    stepper = RecurrentStepper(run.architecture, run.weights())
+    stepper = RecurrentStepper(run.architecture, run.updater.weights())
     state, nats = stepper.start(window.ids.shape[1]), 0.0
     for t in range(len(window.ids)):
         for array in state:
@@ -281,7 +281,7 @@ def test_the_state_is_carried_from_window_to_window_and_cleared_at_an_epoch(eage
     run = Run(dataset, make_settings(**SMALL, epochs=2))
     zeros = []
     for window in run.windows():
-        zeros.append(not any(array.numpy().any() for array in tf.nest.flatten(run.state)))
+        zeros.append(not any(array.any() for name, array in run.updater.snapshot().items() if name.startswith("state/")))
         run.step(window)
     epoch = run.lanes.windows_per_epoch
     assert zeros == [True, *[False] * (epoch - 1)] * 2

@@ -1,0 +1,113 @@
+"""One update of the weights: the compiled gradient, the batch in shards side by side, the optimizer."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqgen.modelfile import Architecture
+from seqgen.models import build, weights_of
+from seqgen.models.unroll import unroll, zero_state
+from seqgen.models.weights import variables
+from seqgen.training.lanes import Window
+from seqgen.training.settings import Settings
+
+Weights = dict[str, np.ndarray]
+
+
+class Updater:
+    """The weights with their optimizer, and the state of every lane."""
+
+    def __init__(self, architecture: Architecture, settings: Settings) -> None:
+        """settings: resolved."""
+        self._architecture, self._settings = architecture, settings
+        self._cells, self._densor = build(architecture, seed=settings.seed)
+        self._variables = variables(self._cells, self._densor)
+        self._optimizer = _optimizer(settings)
+        self._optimizer.build(list(self._variables.values()))
+        self._rate: Any = self._optimizer.learning_rate  # a variable, which Keras types as a float
+        self._update = tf.function(self._updated)
+        self._shard = tf.function(self._shard_gradients, jit_compile=True)
+        self._apply = tf.function(self._applied, jit_compile=True)
+        self.clear()
+
+    def clear(self) -> None:
+        """Every lane begins from the zero state."""
+        self._state = zero_state(self._architecture, self._settings.batch_size)
+
+    def update(self, window: Window, step: int, rate: float) -> float:
+        """Learn from one window and carry the lanes' state on; the mean nats per target before the update.
+
+        step: its number, which with the seed decides what dropout drops. rate: the learning rate.
+        """
+        seed = tf.constant([self._settings.seed, step], tf.int32)
+        nats, self._state = self._update(*map(tf.constant, window), self._state, seed, tf.constant(rate, tf.float32))
+        return float(nats)
+
+    def weights(self) -> Weights:
+        """Copies, by the names of the model file."""
+        return weights_of(self._cells, self._densor)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of everything the next update depends on, apart from its window and number."""
+        arrays = {f"weights/{name}": array for name, array in self.weights().items()}
+        arrays |= {f"optimizer/{index}": variable.numpy() for index, variable in enumerate(self._optimizer.variables)}
+        flat = tf.nest.flatten(self._state)
+        return arrays | {f"state/{index}": array.numpy() for index, array in enumerate(flat)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """The inverse of `snapshot`, for the same architecture and settings."""
+        for name, variable in self._variables.items():
+            variable.assign(arrays[f"weights/{name}"])
+        for index, variable in enumerate(self._optimizer.variables):
+            variable.assign(arrays[f"optimizer/{index}"])
+        flat = [tf.constant(arrays[f"state/{index}"]) for index in range(len(tf.nest.flatten(self._state)))]
+        self._state = tf.nest.pack_sequence_as(self._state, flat)
+
+    def _updated(self, ids, features, targets, weights, keep, state, seed, rate):
+        settings = self._settings
+        masks = None
+        if settings.dropout:
+            draws = tf.random.stateless_uniform((settings.layers, settings.batch_size, settings.n_a), seed)
+            masks = tf.cast(draws >= settings.dropout, tf.float32) / (1 - settings.dropout)
+        # read here and passed on: parts that read the variables themselves would wait for each other
+        values = {name: tf.convert_to_tensor(variable) for name, variable in self._variables.items()}
+        results = []
+        for shard in range(settings.shards):
+            begin, end = (settings.batch_size * edge // settings.shards for edge in (shard, shard + 1))
+            window = [array[:, begin:end] for array in (ids, features, targets, weights, keep)]
+            own_masks = None if masks is None else masks[:, begin:end]
+            own_state = [[array[begin:end] for array in layer] for layer in state]
+            results.append(self._shard(values, *window, own_state, own_masks))
+        nats, count, gradients, after = zip(*results, strict=True)
+        after = [[tf.concat(rows, axis=0) for rows in zip(*layer, strict=True)] for layer in zip(*after, strict=True)]
+        total = tf.maximum(tf.add_n(count), 1.0)  # added in fixed order and divided once, whatever the shards
+        self._apply({name: tf.add_n([part[name] for part in gradients]) / total for name in values}, rate)
+        return tf.add_n(nats) / total, after
+
+    def _shard_gradients(self, values, ids, features, targets, weights, keep, state, masks):
+        """Sums over a part of the batch: nats, targets, gradients; and its state after the window."""
+        masks = None if masks is None else tf.unstack(masks)
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            logits, after = unroll(self._architecture, values, ids, features, keep, state, masks)
+            nats = tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
+        return nats, tf.reduce_sum(weights), tape.gradient(nats, values), after
+
+    def _applied(self, gradients, rate):
+        clipped = [gradients[name] for name in self._variables]
+        if self._settings.clip:
+            clipped, _ = tf.clip_by_global_norm(clipped, self._settings.clip)
+        self._rate.assign(rate)
+        self._optimizer.apply(clipped, list(self._variables.values()))
+
+
+def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
+    if settings.optimizer == "adamw":
+        return keras.optimizers.AdamW(settings.lr, weight_decay=0.01, beta_2=0.99)
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(settings.lr, beta_2=0.99)
+    if settings.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(settings.lr)
+    return keras.optimizers.SGD(settings.lr, momentum=0.9)
