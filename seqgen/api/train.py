@@ -68,8 +68,12 @@ def train_on(
     *,
     on_step: "Callable[[Report], None] | None" = None,
     on_validation: "Callable[[Report, Model], None] | None" = None,
+    **checkpoint: Any,
 ) -> Trained:
-    """Train on a prepared dataset; the hooks are told how it goes. Ctrl-C ends it early with the best so far."""
+    """Train on a prepared dataset; the hooks are told how it goes. Ctrl-C ends it early with the best so far.
+
+    checkpoint: `checkpoint_path`, `checkpoint_every` and `resume` of `training.fit`.
+    """
     require_tensorflow()
     from seqgen.training import fit
 
@@ -78,7 +82,7 @@ def train_on(
             header = _header(corpus, dataset, architecture, settings, report)
             on_validation(report, Model(header, weights))
 
-    result = fit(dataset, settings, on_step=on_step, on_validation=validated)
+    result = fit(dataset, settings, on_step=on_step, on_validation=validated, **checkpoint)
     header = _header(corpus, dataset, result.architecture, result.settings, result.report)
     return Trained(Model(header, result.weights), result, dataset)
 

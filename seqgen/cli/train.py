@@ -42,6 +42,8 @@ _SAMPLE_MUSIC_STEPS = 128
 )
 @click.option("--no-transpose", is_flag=True, help="Music: train in the original keys only.")
 @click.option("--no-samples", is_flag=True, help="Write no samples while training.")
+@click.option("--checkpoint-every", type=int, metavar="N", help="Save the run every N updates. [at every validation]")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped; give the same options as then.")
 @click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), default=0, show_default=True)
 @click.option("--strict", is_flag=True, help="Exit with 3 if a file could not be used.")
 @click.pass_context
@@ -80,15 +82,22 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     failed = [skip for skip in (*corpus.skipped, *dataset.skipped) if skip.failed]
     console.list_skipped(failed)
     _describe(corpus, dataset)
+    checkpoint = {
+        "checkpoint_path": target.with_name(f"{target.name}.checkpoint"),
+        "checkpoint_every": flags["checkpoint_every"],
+        "resume": flags["resume"],
+    }
     display = _Display(target, samples=not flags["no_samples"], seed=settings.seed)
     with display:
-        trained = train_on(corpus, dataset, settings, on_step=display.step, on_validation=display.validated)
+        trained = train_on(
+            corpus, dataset, settings, on_step=display.step, on_validation=display.validated, **checkpoint
+        )
     trained.model.save(target)
     report = trained.result.report
     how = {"stalled": "the held-out loss has stalled", "interrupted": "interrupted"}.get(trained.result.stopped, "done")
     console.say(f"{how} after {report.steps:,} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s")
     if trained.result.stopped == "interrupted":
-        console.say(f"saved the best model so far as {target}")
+        console.say(f"saved the best model so far as {target}; --resume with the same options goes on")
         ctx.exit(130)
     order = 2 if corpus.unit == "music" else 3
     scores = held_out_scores(trained.model, dataset, order)

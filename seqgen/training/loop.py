@@ -1,9 +1,15 @@
 """The training loop: windows in, updates of the weights, now and then a held-out score; the best weights are kept."""
 
+import hashlib
 import math
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +17,11 @@ import numpy as np
 from seqgen.corpus.dataset import Dataset, IdSequence
 from seqgen.corpus.walk import MaskTable, walk
 from seqgen.encodings.grid import TRANSPOSITIONS
-from seqgen.errors import TrainingError
+from seqgen.errors import ConfigError, TrainingError
 from seqgen.evaluate import score
 from seqgen.modelfile import Architecture
 from seqgen.runtime import RecurrentStepper
+from seqgen.training import checkpoint
 from seqgen.training.lanes import Lanes, Window
 from seqgen.training.settings import Settings
 from seqgen.training.update import Updater, Weights
@@ -22,6 +29,7 @@ from seqgen.vocabulary import UNK
 
 _VALIDATION_TOKENS = 100_000  # at most this many are scored while training; the final score is of all
 _FIRST_VALIDATION, _VALIDATION_SECONDS = 10.0, 20.0
+_VALIDATIONS = 20  # in a run whose length is in steps
 _PATIENCE = 6  # validations without a better score, after which the loss has stalled
 _WARM_UP = 0.03  # share of the run
 _LAST_LR = 0.02  # share of the peak
@@ -59,33 +67,58 @@ def fit(
     *,
     on_step: Callable[[Report], None] | None = None,
     on_validation: Callable[[Report, Architecture, Weights], None] | None = None,
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    resume: bool = False,
 ) -> Result:
     """Train a generator on `dataset.train`, selected on `dataset.held_out` if there is one.
 
-    Ctrl-C (KeyboardInterrupt) ends it early; the result then holds the best weights so far.
+    Ctrl-C (KeyboardInterrupt) ends it early, between two steps; the result then holds the best weights so far.
+
+    checkpoint_path: where the run is saved, every `checkpoint_every` steps or else at every validation, and when it is
+    interrupted; removed when it has ended. resume: go on from there. With a length in epochs or steps, and the same
+    number of shards on the same machine, the weights become bit for bit those of a run that was never stopped; with one
+    in minutes it goes on with the time that is left.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite; there is nothing to resume, or it is another run's.
         CorpusError, ConfigError: the corpus is shorter than a window, or a setting is out of range.
     """
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise ConfigError(f"a checkpoint is saved every 1 or more steps, not {checkpoint_every}")
+    if checkpoint_path is None and (resume or checkpoint_every is not None):
+        raise ConfigError("a checkpoint needs a path")
     run = Run(dataset, settings)
+    if resume and checkpoint_path is not None:
+        run.restore(*checkpoint.load(checkpoint_path))
     stopped = "length"
     try:
-        for window in run.windows():
-            run.step(window)
-            if on_step is not None:
-                on_step(run.report)
-            if run.validation_is_due():
-                run.validate()
-                if on_validation is not None:
-                    on_validation(run.report, run.architecture, run.updater.weights())
+        with _interrupted_between_steps() as between_steps:
+            for window in run.windows():
+                run.step(window)
+                if on_step is not None:
+                    on_step(run.report)
+                validated = run.validation_is_due()
+                if validated:
+                    run.validate()
+                    if on_validation is not None:
+                        on_validation(run.report, run.architecture, run.updater.weights())
                 if run.stalled():
                     stopped = "stalled"
                     break
-        if run.steps_since_validation:
-            run.validate()
+                due = run.report.steps % checkpoint_every == 0 if checkpoint_every else validated
+                if due and checkpoint_path is not None:
+                    checkpoint.save(checkpoint_path, *run.snapshot())
+                between_steps()
+            if run.steps_since_validation:
+                run.validate()
     except KeyboardInterrupt:
         stopped = "interrupted"
+    if checkpoint_path is not None:
+        if stopped == "interrupted":
+            checkpoint.save(checkpoint_path, *run.snapshot())
+        else:
+            Path(checkpoint_path).unlink(missing_ok=True)
     return Result(run.architecture, run.best_weights(), run.report, run.settings, stopped, run.history)
 
 
@@ -100,6 +133,7 @@ class Run:
         walks = [walk(grammar, kinds, sequence, table) for sequence in dataset.train]
         transpositions = _transpositions(dataset) if settings.transpose else None
         tokens = sum(len(sequence.ids) - 1 for sequence in dataset.train)
+        self._may_stall = settings.minutes is None and settings.epochs is None and settings.max_steps is None
         self.settings = settings.resolved(tokens, transposed=transpositions is not None)
         self.lanes = Lanes(
             [sequence.ids for sequence in dataset.train],
@@ -128,15 +162,17 @@ class Run:
 
     def windows(self) -> Iterator[Window]:
         """Windows until the length of the run is reached."""
-        epoch = 0
+        epoch, done = divmod(self.report.steps, self.lanes.windows_per_epoch)
         while True:
             for index, window in enumerate(self.lanes.epoch(epoch)):
+                if index < done:
+                    continue
                 if index == 0:
                     self.updater.clear()
                 if self._progress() >= 1:
                     return
                 yield window
-            epoch += 1
+            epoch, done = epoch + 1, 0
 
     def step(self, window: Window) -> None:
         report, settings = self.report, self.settings
@@ -149,7 +185,7 @@ class Run:
         report.steps += 1
         report.epochs = report.steps / self.lanes.windows_per_epoch
         if self._begun is None:
-            self._begun = self._last_validation = now
+            self._begun, self._last_validation = now - report.seconds, now  # seconds: of the run that is resumed
         else:
             report.seconds = now - self._begun
             tokens = settings.tx * settings.batch_size
@@ -160,8 +196,13 @@ class Run:
         self.steps_since_validation += 1
 
     def validation_is_due(self) -> bool:
+        if not self.held_out:
+            return False
+        total = self._total_steps()
+        if total is not None:  # by steps, so that the same run selects the same weights again
+            return self.report.steps % math.ceil(total / _VALIDATIONS) == 0
         pause = _VALIDATION_SECONDS if self.history else _FIRST_VALIDATION
-        return bool(self.held_out) and time.perf_counter() - self._last_validation >= pause
+        return time.perf_counter() - self._last_validation >= pause
 
     def validate(self) -> None:
         """Score the held-out side with the stepper: the same number `evaluate` gives."""
@@ -184,21 +225,80 @@ class Run:
             self._begun += self._last_validation - begun  # the clock of training stands still meanwhile
 
     def stalled(self) -> bool:
-        return self._worse >= _PATIENCE
+        """Whether a run without a length of its own has come to its end."""
+        return self._may_stall and self._worse >= _PATIENCE
 
     def best_weights(self) -> Weights:
         return self.updater.weights() if self._best is None else self._best
 
+    def snapshot(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Everything the rest of the run depends on, as arrays and JSON values."""
+        arrays = self.updater.snapshot()
+        if self._best is not None:
+            arrays |= {f"best/{name}": array for name, array in self._best.items()}
+        report = {**asdict(self.report), "loss": float(self.report.loss).hex()}  # NaN is no JSON
+        counters = {"worse": self._worse, "steps_since_validation": self.steps_since_validation}
+        return arrays, {"run": self._identity(), "report": report, "history": self.history, **counters}
+
+    def restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        """Go on from a `snapshot`; raises TrainingError where it is one of another run."""
+        checkpoint.check_same(facts["run"], self._identity())
+        self.updater.restore(arrays)
+        best = {name.removeprefix("best/"): array for name, array in arrays.items() if name.startswith("best/")}
+        self._best = best or None
+        self.report = Report(**{**facts["report"], "loss": float.fromhex(facts["report"]["loss"])})
+        self.history = facts["history"]
+        self._worse, self.steps_since_validation = facts["worse"], facts["steps_since_validation"]
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a run to be the same run."""
+        digest = hashlib.sha256("\n".join(self.dataset.vocabulary.tokens).encode("utf-8", "surrogatepass"))
+        for sequence in (*self.dataset.train, *self.dataset.held_out):
+            digest.update(sequence.ids.tobytes())
+        return {"corpus": digest.hexdigest()[:12], **self.settings.as_dict()}
+
+    def _total_steps(self) -> int | None:
+        """The length of the run in steps, where it is not one in minutes."""
+        if self.settings.max_steps is not None:
+            return self.settings.max_steps
+        if self.settings.epochs is not None:
+            return math.ceil(self.settings.epochs * self.lanes.windows_per_epoch)
+        return None
+
     def _progress(self) -> float:
         """How much of the run's length is done, 0 to 1."""
         settings, report = self.settings, self.report
-        if settings.max_steps is not None:
-            return report.steps / settings.max_steps
-        if settings.epochs is not None:
-            return report.steps / math.ceil(settings.epochs * self.lanes.windows_per_epoch)
+        total = self._total_steps()
+        if total is not None:
+            return report.steps / total
         if self._begun is None or settings.minutes is None:
             return 0.0
         return max((time.perf_counter() - self._begun) / (60 * settings.minutes), report.epochs / settings.most_epochs)
+
+
+@contextmanager
+def _interrupted_between_steps() -> Iterator[Callable[[], None]]:
+    """Ctrl-C waits for the function that this gives, so that no step is cut in two; a second one does not wait."""
+    asked = False
+
+    def ask(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    def answer() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield answer
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield answer
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _schedule(progress: float) -> float:

@@ -58,6 +58,7 @@ def always_validating(monkeypatch):
     """A validation after every step."""
     monkeypatch.setattr(loop, "_FIRST_VALIDATION", 0.0)
     monkeypatch.setattr(loop, "_VALIDATION_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "_VALIDATIONS", 10**9)
 
 
 @pytest.mark.parametrize(
@@ -135,10 +136,10 @@ def test_the_best_weights_are_kept(eagerly, always_validating):
 
 
 def test_it_stops_when_the_held_out_loss_stalls(eagerly, always_validating):
-    result = fit(texts(LETTERS * 20), make_settings(**SMALL, lr=1e-12, epochs=1000))
+    result = fit(texts(LETTERS * 20), make_settings(**SMALL, lr=1e-12))
     assert result.stopped == "stalled"
     assert 1 < result.report.steps <= 20
-    assert result.report.progress < 0.01
+    assert result.report.progress < 0.1
 
 
 def test_without_held_out_texts_the_last_weights_are_taken(eagerly):
@@ -281,7 +282,8 @@ def test_the_state_is_carried_from_window_to_window_and_cleared_at_an_epoch(eage
     run = Run(dataset, make_settings(**SMALL, epochs=2))
     zeros = []
     for window in run.windows():
-        zeros.append(not any(array.any() for name, array in run.updater.snapshot().items() if name.startswith("state/")))
+        arrays = run.updater.snapshot()
+        zeros.append(not any(array.any() for name, array in arrays.items() if name.startswith("state/")))
         run.step(window)
     epoch = run.lanes.windows_per_epoch
     assert zeros == [True, *[False] * (epoch - 1)] * 2

@@ -1,0 +1,57 @@
+"""A training run on disk: one safetensors file from which it goes on as if it had never stopped.
+
+Arrays and a JSON text; old or new at every moment; nothing is unpickled.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from seqgen import durable
+from seqgen.errors import TrainingError
+
+_KEY = "seqgen-checkpoint"
+_FORMAT = 1
+
+
+def save(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+    """Write `arrays` and `facts` (JSON values); `path` holds the old or the new checkpoint at every moment."""
+    text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True)
+    contiguous = {name: np.array(array, order="C") for name, array in arrays.items()}
+    durable.write_bytes(path, safetensors.numpy.save(contiguous, metadata={_KEY: text}))
+
+
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The inverse.
+
+    Raises:
+        TrainingError: there is none, or it is damaged or of another format.
+    """
+    if not Path(path).is_file():
+        raise TrainingError(f"there is nothing to resume: no checkpoint {os.fspath(path)!r}")
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            facts = json.loads((file.metadata() or {})[_KEY])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        raise TrainingError(f"{os.fspath(path)!r} is no checkpoint of seqgen, or damaged: {error}") from error
+    if facts.pop("format", None) != _FORMAT:
+        raise TrainingError(f"the checkpoint {os.fspath(path)!r} is of a newer seqgen; resume with that one")
+    return arrays, facts
+
+
+def check_same(saved: dict[str, Any], now: dict[str, Any]) -> None:
+    """Whether a checkpoint belongs to this run.
+
+    Raises:
+        TrainingError: naming what differs.
+    """
+    for name in sorted(saved.keys() | now.keys()):
+        if saved.get(name) != now.get(name):
+            came = f"{saved.get(name)!r}, now {now.get(name)!r}"
+            raise TrainingError(f"the checkpoint is of another run: its {name.replace('_', ' ')} was {came}")
