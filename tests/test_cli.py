@@ -458,7 +458,26 @@ def test_ctrl_c_in_training_saves_the_best_so_far(music, home, tmp_path):
     assert f"saved the best model so far as {tmp_path / 'm.safetensors'}" in said.replace("\r\n", "")
     assert "Traceback" not in said
     assert seqgen.load(tmp_path / "m.safetensors").header.training.steps >= 1
-    assert [path.name for path in tmp_path.iterdir() if path.name != "samples"] == ["m.safetensors"]
+    left = {path.name for path in tmp_path.iterdir() if path.name != "samples"}
+    assert left == {"m.safetensors", "m.safetensors.checkpoint"}
+
+
+def test_ctrl_c_at_once_leaves_an_old_model_alone(music, home, tmp_path):
+    """Before the first held-out score there is nothing better to put in its place."""
+    target = tmp_path / "m.safetensors"
+    target.write_bytes(b"the old one")
+    arguments = [SEQGEN, "train", str(music / "tunes"), "-o", str(target), "--max-steps", "100000", "--n-a", "16"]
+    with Terminal() as terminal:
+        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=terminal.side, env=home)
+        os.close(terminal.side)
+        try:
+            terminal.read(b"Training")
+            process.send_signal(signal.SIGINT)
+            terminal.read(None)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+    assert target.read_bytes() == b"the old one"
 
 
 def test_ctrl_c_while_generating_says_so(text, home, tmp_path):

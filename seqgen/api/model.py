@@ -4,8 +4,9 @@ import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from seqgen import encodings, modelfile, runtime
@@ -27,6 +28,16 @@ _MUSIC_CEILING = 2000
 _EMPTY_ROUNDS = 100
 
 
+class Statistics(msgspec.Struct, frozen=True):
+    """What generation and evaluation need to know of the corpus a model learned from; `dataset.prepare` collects it."""
+
+    controls: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}  # how pieces begin, and how many of them
+    tempo_bpm: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    separator: str = ""  # between two texts of one file
+    held_out_fraction: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    split_seed: int = 0
+
+
 class Model:
     """A trained model. Make one with `seqgen.load` or `seqgen.train`."""
 
@@ -35,10 +46,12 @@ class Model:
         side = header.sides.target
         try:
             self.encoding = encodings.make(side.encoding, **side.options)
-        except ConfigError as error:
-            raise ModelFileError(f"the model's encoding cannot be used: {error}") from error
-        self.vocabulary = Vocabulary(side.vocabulary)
-        self.grammar = self.encoding.grammar(self.vocabulary)
+            self.vocabulary = Vocabulary(side.vocabulary)
+            self.grammar = self.encoding.grammar(self.vocabulary)
+            self.encoding.table(self.vocabulary)
+            self.statistics = msgspec.convert(header.corpus.statistics, Statistics)
+        except (ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError) as error:
+            raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {error}") from error
         if tuple(self.grammar.feature_sizes) != header.architecture.feature_sizes:
             raise ModelFileError("the model's features are not those of its encoding; train it again")
         self.stepper = runtime.stepper(header, weights)
@@ -183,7 +196,7 @@ class Model:
         """Control tokens drawn as often as they occur in the corpus; none for text."""
         if self.unit != "music":
             return []
-        begins: dict[str, int] = self.header.corpus.statistics.get("controls", {})
+        begins = self.statistics.controls
         if not begins:
             return ["key=?", "meter=?", "pickup=0"]
         names = sorted(begins)  # a model file keeps no order, and the same seed must give the same piece after loading
@@ -193,9 +206,9 @@ class Model:
     def _finished(self, segments: list[list[str]], prime: Piece | str | None, seed: int, number: int) -> Piece | str:
         sources = [self.encoding.decode(tokens) for tokens in segments]
         if self.unit == "text":
-            return str(self.header.corpus.statistics.get("separator", "\n\n")).join(sources)
+            return (self.statistics.separator or "\n\n").join(sources)
         piece = joined(sources)
-        bpm = self.header.corpus.statistics.get("tempo_bpm")
+        bpm = self.statistics.tempo_bpm
         tempi = (Tempo(0, float(bpm)),) if bpm else ()
         if isinstance(prime, Piece) and prime.tempi:
             tempi = (Tempo(0, prime.tempi[0].bpm),)

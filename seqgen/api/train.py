@@ -136,7 +136,8 @@ def _header(
             seed=settings.seed,
             steps=report.steps,
             epochs=round(report.epochs, 3),
-            seconds=round(report.seconds, 1),
+            # a run whose length is in steps writes the same file again
+            seconds=round(report.seconds, 1) if settings.max_steps is None and settings.epochs is None else 0.0,
             valid_nats=report.best_nats,
             settings=settings.as_dict(),
         ),

@@ -43,9 +43,8 @@ def command(
     if held_out:
         if model.header.corpus.digest != corpus.digest:
             raise ConfigError("these are not the sources the model was trained on, so nothing of them was held out")
-        how = model.header.corpus.statistics
         sequences, skipped = held_out_of(
-            model.encoding, model.vocabulary, corpus, how["held_out_fraction"], how["split_seed"]
+            model.encoding, model.vocabulary, corpus, model.statistics.held_out_fraction, model.statistics.split_seed
         )
     else:
         sequences, skipped = encode_with(model.encoding, model.vocabulary, corpus)

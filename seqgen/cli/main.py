@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     words = _globals_first(list(sys.argv[1:] if arguments is None else arguments))
     try:
+        if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+            raise SeqgenError("a standard stream is closed; redirect it, for example to /dev/null")
         status = cli.main(words, prog_name="seqgen", standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -72,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 130
     except BrokenPipeError:
         # whoever read our output has gone; writing what is buffered at exit would fail again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except (SeqgenError, OSError) as error:
         if "--debug" in words:
@@ -85,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _globals_first(words: list[str]) -> list[str]:
     """`seqgen generate --quiet` means `seqgen --quiet generate`: the options of all commands may stand anywhere."""
     end = words.index("--") if "--" in words else len(words)
-    moved = [word for word in words[:end] if word in ("--debug", "--quiet")]
+    moved = [word for word in words[:end] if word in ("--debug", "--quiet", "-q")]
     return moved + [word for word in words[:end] if word not in moved] + words[end:]
 
 

@@ -1,5 +1,6 @@
 """`seqgen train`."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         raise ConfigError(
             f"cannot write {output}: it is a folder; name a file, for example {target / 'model.safetensors'}"
         )
+    _check_writable(target)
     settings = _settings(flags)
     with console.reading() as progress:
         corpus = load_corpus(*sources, text_encoding=flags["text_encoding"], progress=progress)
@@ -92,13 +94,24 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         trained = train_on(
             corpus, dataset, settings, on_step=display.step, on_validation=display.validated, **checkpoint
         )
+    stopped = trained.result.stopped
+    if stopped == "interrupted" and not trained.result.history and target.exists():
+        console.say(
+            f"interrupted before the first score: {target} is still the old one; --resume goes on with this run"
+        )
+        ctx.exit(130)
     trained.model.save(target)
     report = trained.result.report
-    how = {"stalled": "the held-out loss has stalled", "interrupted": "interrupted"}.get(trained.result.stopped, "done")
+    ends = {"stalled": "the held-out loss has stalled", "interrupted": "interrupted", "diverged": "the loss diverged"}
+    how = ends.get(stopped, "done")
     console.say(f"{how} after {report.steps:,} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s")
-    if trained.result.stopped == "interrupted":
+    if stopped == "interrupted":
         console.say(f"saved the best model so far as {target}; --resume with the same options goes on")
         ctx.exit(130)
+    if stopped == "diverged":
+        console.warn(f"the loss was no number any more: lower --lr; saved the best model before that as {target}")
+        ctx.exit(1)
+    console.say(f"saved {target}")
     order = 2 if corpus.unit == "music" else 3
     scores = held_out_scores(trained.model, dataset, order)
     if scores is not None:
@@ -109,11 +122,24 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
             f" {baseline.nats_per_token:.4f} (lower is better)"
         )
     console.say(
-        f"saved {target}; next: seqgen generate{'' if output == 'model.safetensors' else f' -m {output}'} -o "
+        f"next: seqgen generate{'' if output == 'model.safetensors' else f' -m {output}'} -o "
         + ("out.mid" if corpus.unit == "music" else "out.txt")
     )
     if flags["strict"] and failed:
         ctx.exit(3)
+
+
+def _check_writable(target: Path) -> None:
+    """Found out before training, not after it."""
+    from seqgen.errors import ConfigError
+
+    if target.exists() and not target.is_file():
+        raise ConfigError(f"cannot write {target}: it is no regular file")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise ConfigError(f"cannot write {target}: {error.strerror or error}") from error
 
 
 def _settings(flags: dict[str, Any]) -> Any:
@@ -137,6 +163,11 @@ def _describe(corpus: Any, dataset: Any) -> None:
     if left_out:
         console.say(f"  left out: {left_out:,} pieces that do not fit the encoding, which the corpus names")
     console.list_losses({**corpus.losses(), **dataset.losses})
+    if dataset.shared:
+        console.warn(
+            f"{dataset.shared:,} of the pieces to train on share a passage with what is held out;"
+            " its score will be too kind"
+        )
     if not dataset.held_out:
         console.warn("nothing is held out, so nothing tells when the model begins to copy: give it more pieces")
 
@@ -181,9 +212,8 @@ class _Display:
         if self._folder is None:
             return
         from seqgen import formats
-        from seqgen.errors import SamplingError
+        from seqgen.errors import SamplingError, SeqgenError
 
-        self._folder.mkdir(exist_ok=True)
         self._number += 1
         steps = _SAMPLE_STEPS.get(model.encoding.name, _SAMPLE_MUSIC_STEPS)
         ending = "mid" if model.unit == "music" else "txt"
@@ -193,4 +223,9 @@ class _Display:
             return
         if model.unit == "music" and not len(sample.notes):
             return
-        formats.write(sample, self._folder / f"sample-{self._number:03d}.{ending}")
+        try:
+            self._folder.mkdir(exist_ok=True)
+            formats.write(sample, self._folder / f"sample-{self._number:03d}.{ending}")
+        except (SeqgenError, OSError) as error:  # a sample is no reason to lose the training
+            console.warn(f"no more samples are written: {error}")
+            self._folder = None

@@ -83,12 +83,12 @@ def store(folder: Path, entries: Entries) -> None:
     """Add `entries` to what is known about the files of `folder`, and forget files that are gone."""
     path = _pack_path(folder)
     known = {name: entry for name, entry in fetch(folder).items() if (folder / name).exists()}
-    body = _encode(known | entries)
     try:
+        body = _encode(known | entries)
         path.parent.mkdir(parents=True, exist_ok=True)
         durable.write_bytes(path, zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little") + body)
-    except OSError:
-        return  # full, or not ours to write: the next run reads the files again
+    except (OSError, ValueError):
+        return  # full, not ours to write, or names that are no Unicode: the next run reads the files again
 
 
 def _pack_path(folder: Path) -> Path:

@@ -43,6 +43,7 @@ class Dataset:
     losses: dict[str, int]  # what the encoding did not carry, by reason
     chosen: str  # why this encoding
     statistics: dict[str, Any]  # what generation needs to know of the corpus
+    shared: int = 0  # documents to train on that share a passage with a corpus that was named to be held out
 
 
 def prepare(
@@ -98,6 +99,7 @@ def prepare(
             "held_out_fraction": 0.0 if held_out is not None else fraction,
             "split_seed": seed,
         },
+        shared=0 if held_out is None else _shared(corpus.documents, held_out.documents),
     )
 
 
@@ -172,6 +174,13 @@ def _split(codec: Encoding[Any], encoded: list[_Pair], fraction: float, seed: in
     outside_ids = {id(documents[index]) for index in chosen}
     inside = [pair for pair in encoded if id(pair[0]) not in outside_ids]
     return inside, [pair for pair in encoded if id(pair[0]) in outside_ids]
+
+
+def _shared(documents: Sequence[Document], held_out: Sequence[Document]) -> int:
+    """How many of the documents share a passage with what is held out."""
+    groups = families([*documents, *held_out])
+    taken = set(groups[len(documents) :])
+    return sum(group in taken for group in groups[: len(documents)])
 
 
 def _cut(document: Document, fraction: float) -> tuple[Document, Document | None]:

@@ -89,7 +89,7 @@ def load_corpus(
     extras: set[str] = set()
     for candidate, outcome in found:
         if isinstance(outcome, Failure):
-            skipped.append(Skipped(candidate.name, _without(candidate, outcome.reason)))
+            skipped.append(Skipped(_printable(candidate.name), _without(candidate, outcome.reason)))
             extras.add(outcome.extra)
             continue
         extras.add("")
@@ -113,10 +113,15 @@ def load_corpus(
     )
 
 
+def _printable(name: str) -> str:
+    """A file name as Unicode: bytes that are none are spelled `\\xff`, as a model file and a terminal can hold them."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _documents(candidate: Candidate, contents: list[Piece] | list[str]) -> tuple[list[Document], list[Skipped]]:
     documents, skipped = [], []
     for number, content in enumerate(contents, start=1):
-        name = f"{candidate.name}#{number}" if len(contents) > 1 else candidate.name
+        name = _printable(f"{candidate.name}#{number}" if len(contents) > 1 else candidate.name)
         if isinstance(content, Piece) and not len(content.notes):
             skipped.append(Skipped(name, "has no notes"))
         elif isinstance(content, str) and not content.strip():

@@ -8,6 +8,8 @@ from seqgen.encodings import Grammar, Kind, Table
 from seqgen.errors import ConfigError, SamplingError
 from seqgen.vocabulary import END
 
+_MOST_BARS = 10_000
+
 
 class Constraint(Protocol):
     """What else must hold. `bind` is called once for a model, `legal` before every draw."""
@@ -31,6 +33,8 @@ class Bars:
     def __init__(self, count: int, begun: int = 0) -> None:
         if count < 1:
             raise ConfigError(f"a piece has at least 1 bar, not {count}")
+        if count > _MOST_BARS:
+            raise ConfigError(f"a piece has at most {_MOST_BARS:,} bars, not {count:,}")
         self.count, self.begun = count, begun
 
     def bind(self, grammar: Grammar, table: Table) -> None:

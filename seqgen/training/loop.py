@@ -28,9 +28,10 @@ from seqgen.training.update import Updater, Weights
 from seqgen.vocabulary import UNK
 
 _VALIDATION_TOKENS = 100_000  # at most this many are scored while training; the final score is of all
-_FIRST_VALIDATION, _VALIDATION_SECONDS = 10.0, 20.0
+_SHORTEST_PAUSE, _FIRST_VALIDATION, _VALIDATION_SECONDS = 1.0, 4.0, 20.0
 _VALIDATIONS = 20  # in a run whose length is in steps
-_PATIENCE = 6  # validations without a better score, after which the loss has stalled
+_PATIENCE = 6  # validations without a better score, and
+_PATIENT_SHARE = 0.15  # share of the run, after which the loss has stalled
 _WARM_UP = 0.03  # share of the run
 _LAST_LR = 0.02  # share of the peak
 
@@ -57,7 +58,7 @@ class Result:
     weights: Weights
     report: Report
     settings: Settings
-    stopped: str  # "length", "stalled" or "interrupted"
+    stopped: str  # "length", "stalled", "interrupted" or "diverged": the loss was no number any more
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -81,7 +82,8 @@ def fit(
     in minutes it goes on with the time that is left.
 
     Raises:
-        TrainingError: the loss is not finite; there is nothing to resume, or it is another run's.
+        TrainingError: the loss is not finite before the first held-out score (after it the best weights are returned);
+            there is nothing to resume, or it is another run's.
         CorpusError, ConfigError: the corpus is shorter than a window, or a setting is out of range.
     """
     if checkpoint_every is not None and checkpoint_every < 1:
@@ -113,7 +115,13 @@ def fit(
             if run.steps_since_validation:
                 run.validate()
     except KeyboardInterrupt:
+        if not run.report.steps:
+            raise  # nothing is learned yet, so there is nothing to keep
         stopped = "interrupted"
+    except TrainingError:
+        if not run.history:
+            raise
+        stopped = "diverged"
     if checkpoint_path is not None:
         if stopped == "interrupted":
             checkpoint.save(checkpoint_path, *run.snapshot())
@@ -157,8 +165,10 @@ class Run:
         self.steps_since_validation = 0
         self._best: Weights | None = None
         self._worse = 0
+        self._best_progress = 0.0
         self._begun: float | None = None  # when the first step, which compiles, had ended
         self._last_validation = 0.0
+        self._validation_cost = math.inf  # seconds
 
     def windows(self) -> Iterator[Window]:
         """Windows until the length of the run is reached."""
@@ -202,6 +212,8 @@ class Run:
         if total is not None:  # by steps, so that the same run selects the same weights again
             return self.report.steps % math.ceil(total / _VALIDATIONS) == 0
         pause = _VALIDATION_SECONDS if self.history else _FIRST_VALIDATION
+        # a small held-out side costs next to nothing, and a small corpus is soon known by heart: look more often
+        pause = min(pause, max(_SHORTEST_PAUSE, 20 * self._validation_cost))
         return time.perf_counter() - self._last_validation >= pause
 
     def validate(self) -> None:
@@ -218,15 +230,18 @@ class Run:
         value = self.report.valid_nats
         if value is None or self.report.best_nats is None or value < self.report.best_nats:
             self.report.best_nats, self._best, self._worse = value, weights, 0
+            self._best_progress = self.report.progress
         else:
             self._worse += 1
         self._last_validation = time.perf_counter()
+        self._validation_cost = self._last_validation - begun
         if self._begun is not None:
             self._begun += self._last_validation - begun  # the clock of training stands still meanwhile
 
     def stalled(self) -> bool:
         """Whether a run without a length of its own has come to its end."""
-        return self._may_stall and self._worse >= _PATIENCE
+        since = self.report.progress - self._best_progress
+        return self._may_stall and self._worse >= _PATIENCE and since >= _PATIENT_SHARE
 
     def best_weights(self) -> Weights:
         return self.updater.weights() if self._best is None else self._best
@@ -237,7 +252,8 @@ class Run:
         if self._best is not None:
             arrays |= {f"best/{name}": array for name, array in self._best.items()}
         report = {**asdict(self.report), "loss": float(self.report.loss).hex()}  # NaN is no JSON
-        counters = {"worse": self._worse, "steps_since_validation": self.steps_since_validation}
+        counters = {"worse": self._worse, "best_progress": self._best_progress}
+        counters["steps_since_validation"] = self.steps_since_validation
         return arrays, {"run": self._identity(), "report": report, "history": self.history, **counters}
 
     def restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
@@ -248,7 +264,8 @@ class Run:
         self._best = best or None
         self.report = Report(**{**facts["report"], "loss": float.fromhex(facts["report"]["loss"])})
         self.history = facts["history"]
-        self._worse, self.steps_since_validation = facts["worse"], facts["steps_since_validation"]
+        self._worse, self._best_progress = facts["worse"], facts["best_progress"]
+        self.steps_since_validation = facts["steps_since_validation"]
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a run to be the same run."""

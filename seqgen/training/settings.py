@@ -58,7 +58,7 @@ class Settings:
         layers, dropout = _LAYERS_AND_DROPOUT_BELOW if tokens < _FEW_TOKENS else _LAYERS_AND_DROPOUT_ABOVE
         tx = self.tx or min(64 if tokens < _LARGE_FROM else 128, max(16, tokens // 64))
         # 36 updates an epoch at least: a small corpus learns by many small steps
-        batch_size = self.batch_size or min(32, max(1, tokens // (36 * tx)))
+        batch_size = min(self.batch_size, max(1, tokens // tx)) or min(32, max(1, tokens // (36 * tx)))
         shards = min(self.shards or os.cpu_count() or 1, batch_size)
         if not self.batch_size:
             batch_size -= batch_size % shards

@@ -3,6 +3,7 @@
 from collections import Counter
 from fractions import Fraction
 
+import msgspec
 import numpy as np
 import pytest
 from made import Noise, Spelling, piece, untrained
@@ -163,7 +164,7 @@ def test_fill_gives_exactly_the_steps(name, sampled):
 
 def test_fill_puts_the_separator_of_the_corpus_between_texts():
     model = untrained("chars", ["a", "b"])
-    model.header.corpus.statistics["separator"] = "%%"
+    model.statistics = msgspec.structs.replace(model.statistics, separator="%%")
     model.stepper = Noise(len(model.vocabulary), favour={END: 2.0})
     parts = model.generate(30, seed=1, fill=True).split("%%")
     assert len(parts) > 1
@@ -228,7 +229,7 @@ def test_a_piece_goes_on_from_its_prime(name, sampled):
 
 def test_only_the_first_piece_of_several_begins_with_the_prime():
     model = untrained("chars", ["aa"])
-    model.header.corpus.statistics["separator"] = "|"
+    model.statistics = msgspec.structs.replace(model.statistics, separator="|")
     model.stepper = Spelling(model.vocabulary, [""])  # one letter, since no text is empty, and the end
     assert model.generate(4, prime="bb", fill=True, seed=1) == "bb|a|a|a|a"
 

@@ -59,6 +59,7 @@ def always_validating(monkeypatch):
     monkeypatch.setattr(loop, "_FIRST_VALIDATION", 0.0)
     monkeypatch.setattr(loop, "_VALIDATION_SECONDS", 0.0)
     monkeypatch.setattr(loop, "_VALIDATIONS", 10**9)
+    monkeypatch.setattr(loop, "_PATIENT_SHARE", 0.0)
 
 
 @pytest.mark.parametrize(
