@@ -99,7 +99,8 @@ def test_training_says_what_it_does_and_saves_a_model(music):
     assert "10 pieces" in said
     assert "encoding notes (10 of 10 pieces have one voice)" in said
     assert "done after 30 steps" in said
-    assert "saved model.safetensors; next: seqgen generate -o out.mid" in said
+    assert "saved model.safetensors\n" in said
+    assert "next: seqgen generate -o out.mid" in said
     assert "oneDNN" not in said  # TensorFlow is quiet
     header = modelfile.read_header(music / "model.safetensors")
     assert (header.training.steps, header.training.seed) == (30, 1)
