@@ -48,7 +48,7 @@ class Model:
             self.encoding = encodings.make(side.encoding, **side.options)
             self.vocabulary = Vocabulary(side.vocabulary)
             self.grammar = self.encoding.grammar(self.vocabulary)
-            self.encoding.table(self.vocabulary)
+            self.table = self.encoding.table(self.vocabulary)
             self.statistics = msgspec.convert(header.corpus.statistics, Statistics)
         except (ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError) as error:
             raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {error}") from error
@@ -100,14 +100,14 @@ class Model:
         seed = new_seed() if seed is None else seed
         if not 0 <= seed < 1 << 64:
             raise ConfigError(f"the seed must be 0 to 2^64 - 1, not {seed}")
+        begin = self.prime_tokens(prime) if prime is not None else None
         limits = list(constraints)
         if bars is not None:
-            limits.append(self._bars(bars, prime))
+            limits.append(self._bars(bars, begin))
         ceiling = self._ceiling(steps, bars, fill)
         for constraint in limits:
-            constraint.bind(self.grammar, self.encoding.table(self.vocabulary))
+            constraint.bind(self.grammar, self.table)
         random = streams(seed, rows_wanted)
-        begin = self.prime_tokens(prime) if prime is not None else None
         segments: list[list[list[str]]] = [[] for _ in range(rows_wanted)]  # for each variation its pieces, as tokens
         left = [ceiling] * rows_wanted
         rows = list(range(rows_wanted))
@@ -174,16 +174,16 @@ class Model:
             return (bars + 1) * self.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
         return _CEILINGS.get(self.encoding.name, _MUSIC_CEILING)
 
-    def _bars(self, bars: int, prime: Piece | str | None) -> Bars:
+    def _bars(self, bars: int, begin: list[str] | None) -> Bars:
         if self.unit != "music":
             raise ConfigError("bars are for music, and this model writes text; give steps instead")
         begun = 0
-        if prime is not None:
+        if begin is not None:
             state = self.grammar.start()
-            for id in self.vocabulary.to_ids(self.prime_tokens(prime)).tolist():
+            for id in self.vocabulary.to_ids(begin).tolist():
                 state = self.grammar.advance(state, id)
             begun = state.clock.time
-            unknown = [token for token in self.prime_tokens(prime)[:CONTROLS] if token not in self.vocabulary.ids]
+            unknown = [token for token in begin[:CONTROLS] if token not in self.vocabulary.ids]
             unknown = [token for token in unknown if not token.startswith("key=")]
             if unknown:
                 raise ConfigError(

@@ -1,5 +1,6 @@
 """The part of a grammar that every music encoding shares: the controls come first, then a clock runs in grid steps."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ class MusicState(NamedTuple):
     body: Hashable
 
 
-class MusicGrammar:
+class MusicGrammar(ABC):
     """Reads the controls, then leaves the body to the methods an encoding's grammar defines.
 
     The features are the position in the bar, which length of bar, and what `body_features` adds.
@@ -50,20 +51,20 @@ class MusicGrammar:
 
     # what an encoding defines
 
-    def body_start(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def body_start(self) -> Any: ...
 
-    def body_advance(self, clock: Clock, body: Any, id: int) -> tuple[Clock, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def body_advance(self, clock: Clock, body: Any, id: int) -> tuple[Clock, Any]: ...
 
-    def body_legal(self, clock: Clock, body: Any) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def body_legal(self, clock: Clock, body: Any) -> np.ndarray: ...
 
     def body_features(self, body: Any) -> tuple[int, ...]:
         return ()
 
-    def body_at_step(self, body: Any) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def body_at_step(self, body: Any) -> bool: ...
 
     # the Grammar protocol
 

@@ -3,11 +3,8 @@
 import hashlib
 import math
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from seqgen.evaluate import score
 from seqgen.modelfile import Architecture
 from seqgen.runtime import RecurrentStepper
 from seqgen.training import checkpoint
+from seqgen.training.interrupt import interrupted_between_steps
 from seqgen.training.lanes import Lanes, Window
 from seqgen.training.settings import Settings
 from seqgen.training.update import Updater, Weights
@@ -95,7 +93,7 @@ def fit(
         run.restore(*checkpoint.load(checkpoint_path))
     stopped = "length"
     try:
-        with _interrupted_between_steps() as between_steps:
+        with interrupted_between_steps() as between_steps:
             for window in run.windows():
                 run.step(window)
                 if on_step is not None:
@@ -291,31 +289,6 @@ class Run:
         if self._begun is None or settings.minutes is None:
             return 0.0
         return max((time.perf_counter() - self._begun) / (60 * settings.minutes), report.epochs / settings.most_epochs)
-
-
-@contextmanager
-def _interrupted_between_steps() -> Iterator[Callable[[], None]]:
-    """Ctrl-C waits for the function that this gives, so that no step is cut in two; a second one does not wait."""
-    asked = False
-
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    def answer() -> None:
-        if asked:
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
-        yield answer
-        return
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield answer
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _schedule(progress: float) -> float:
