@@ -2,9 +2,12 @@
 
 Automatic differentiation would multiply `a[t]^T dz[t]` at every step of the backward loop; here the steps only carry
 the gradient through time, and the gradients of the kernels are large products after the loop, which is what makes it
-fast. The rest is memory traffic, so nothing is written twice: the first layer looks its input products up inside the
-loop, the backward loop writes each step where it belongs, and the input's and the recurrent kernel's gradients are one
-product. Time is the first axis. `keep` is 0 where the state is cleared before a step, else 1.
+fast. The rest is memory traffic. So the forward loop does not save the gates but the slopes by which the gradient
+passes them, which leaves the backward loop a few multiplications; the gates are an axis of their own, `(batch, 4,
+n_a)`, one tanh for all, since joining arrays costs more than computing them; the recurrent kernel is transposed once,
+as a product with a transposed matrix packs it at every step; the first layer looks its input products up inside the
+loop; and the input's and the recurrent kernel's gradients are one product. Time is the first axis. `keep` is 0 where
+the state is cleared before a step, else 1.
 
 The equations are those of Keras' LSTMCell and of GRUCell with `reset_after`; the tests hold them to both, and the
 gradients to finite differences.
@@ -91,30 +94,34 @@ def _lstm(
 ) -> tuple[tuple[tf.Tensor, ...], Backward]:
     """The outputs, and a function from their gradients to (a that entered each step, dz, da0, dc0)."""
     length, batch, n_a = static_shape(keep)[0], *static_shape(a0)
+    # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2
+    scale, shift = (_by_gate(values, a0.dtype) for values in ([0.5, 0.5, 1.0, 0.5], [0.5, 0.5, 0.0, 0.5]))
 
     def forward(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
         a, c = (array * keep[time] for array in state)
-        i, f, g, o = tf.split(row(time) + tf.matmul(a, recurrent), 4, axis=1)
-        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-        c = f * c + i * g
-        a = o * tf.tanh(c)
-        return [a, c], [tf.concat([i, f, g, o], axis=1), a, c]
+        z = tf.reshape(row(time) + tf.matmul(a, recurrent), (batch, 4, n_a))
+        i, f, g, o = tf.unstack(tf.tanh(z * scale) * scale + shift, axis=1)
+        c_in, c = c, f * c + i * g
+        tanh_c = tf.tanh(c)
+        a = o * tanh_c
+        slopes = tf.stack([g * i * (1 - i), c_in * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)], axis=1)
+        return [a, c], [slopes, o * (1 - tanh_c * tanh_c), f * keep[time], a]
 
-    (a_last, c_last), (gates, a_all, c_all) = _loop(forward, [a0, c0], [4 * n_a, n_a, n_a], range(length), batch)
+    shapes = [(batch, 4, n_a), (batch, n_a), (batch, n_a), (batch, n_a)]
+    (a_last, c_last), (slopes, into_c, through_c, a_all) = _loop(forward, [a0, c0], shapes, range(length))
 
     def backward(da_all: tf.Tensor, da_last: tf.Tensor, dc_last: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        transposed = tf.transpose(recurrent)
+        of_output = _by_gate([False, False, False, True], tf.bool)
+
         def step(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
             da, dc = state
             da += da_all[time]
-            c_in = tf.where(time > 0, c_all[tf.maximum(time - 1, 0)], c0) * keep[time]
-            i, f, g, o = tf.split(gates[time], 4, axis=1)
-            tanh_c = tf.tanh(c_all[time])
-            dc += da * o * (1 - tanh_c * tanh_c)
-            di, df, dg = dc * g * i * (1 - i), dc * c_in * f * (1 - f), dc * i * (1 - g * g)
-            dz = tf.concat([di, df, dg, da * tanh_c * o * (1 - o)], axis=1)
-            return [tf.matmul(dz, recurrent, transpose_b=True) * keep[time], dc * f * keep[time]], [dz]
+            dc += da * into_c[time]
+            dz = tf.reshape(slopes[time] * tf.where(of_output, da[:, None], dc[:, None]), (batch, 4 * n_a))
+            return [tf.matmul(dz, transposed) * keep[time], dc * through_c[time]], [dz]
 
-        (da0, dc0), (dz,) = _loop(step, [da_last, dc_last], [4 * n_a], range(length - 1, -1, -1), batch)
+        (da0, dc0), (dz,) = _loop(step, [da_last, dc_last], [(batch, 4 * n_a)], range(length - 1, -1, -1))
         return _entering(a0, a_all, keep), dz, da0, dc0
 
     return (a_all, a_last, c_last), backward
@@ -132,28 +139,34 @@ def _gru(
         inner_z, inner_r, inner_h = tf.split(tf.matmul(a, recurrent) + bias, 3, axis=1)
         z, r = tf.sigmoid(row_z + inner_z), tf.sigmoid(row_r + inner_r)
         h = tf.tanh(row_h + r * inner_h)
+        into_h = (1 - z) * (1 - h * h)
+        slopes = tf.stack([(a - h) * z * (1 - z), into_h * inner_h * r * (1 - r), into_h * r, into_h], axis=1)
         a = z * a + (1 - z) * h
-        return [a], [tf.concat([z, r, h, inner_h], axis=1), a]
+        return [a], [slopes, z * keep[time], a]
 
-    (a_last,), (gates, a_all) = _loop(forward, [a0], [4 * n_a, n_a], range(length), batch)
+    shapes = [(batch, 4, n_a), (batch, n_a), (batch, n_a)]
+    (a_last,), (slopes, through_a, a_all) = _loop(forward, [a0], shapes, range(length))
 
     def backward(da_all: tf.Tensor, da_last: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        a_in = _entering(a0, a_all, keep)
+        transposed = tf.transpose(recurrent)
 
         def step(time: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
             da = state[0] + da_all[time]
-            z, r, h, inner_h = tf.split(gates[time], 4, axis=1)
-            dz = da * (a_in[time] - h) * z * (1 - z)
-            dh = da * (1 - z) * (1 - h * h)
-            dr = dh * inner_h * r * (1 - r)
-            d_inner = tf.concat([dz, dr, dh * r], axis=1)
-            da = (da * z + tf.matmul(d_inner, recurrent, transpose_b=True)) * keep[time]
-            return [da], [tf.concat([dz, dr, dh], axis=1), d_inner]
+            d = slopes[time] * da[:, None]  # of z, r, the candidate's inner product, the candidate's row
+            d_inner = tf.reshape(d[:, :3], (batch, 3 * n_a))
+            return [da * through_a[time] + tf.matmul(d_inner, transposed) * keep[time]], [d]
 
-        (da0,), (d_rows, d_inner) = _loop(step, [da_last], [3 * n_a, 3 * n_a], range(length - 1, -1, -1), batch)
-        return a_in, d_rows, d_inner, da0
+        (da0,), (d,) = _loop(step, [da_last], [(batch, 4, n_a)], range(length - 1, -1, -1))
+        d_inner, d_rows = (tf.gather(d, gates, axis=2) for gates in ([0, 1, 2], [0, 1, 3]))
+        flat = (length, batch, 3 * n_a)
+        return _entering(a0, a_all, keep), tf.reshape(d_rows, flat), tf.reshape(d_inner, flat), da0
 
     return (a_all, a_last), backward
+
+
+def _by_gate(values: list, dtype: tf.DType) -> tf.Tensor:
+    """A value for each gate, to go with `(batch, gates, n_a)`."""
+    return tf.constant(values, dtype, (1, len(values), 1))
 
 
 def static_shape(tensor: tf.Tensor) -> tuple[int, ...]:
@@ -164,12 +177,11 @@ def static_shape(tensor: tf.Tensor) -> tuple[int, ...]:
 def _loop(
     step: Callable[[tf.Tensor, Tensors], tuple[Tensors, Tensors]],
     state: Tensors,
-    widths: list[int],
+    shapes: list[tuple[int, ...]],
     times: range,
-    batch: int,
 ) -> tuple[Tensors, Tensors]:
-    """The last state, and all outputs `(Tx, batch, width)`, of `state, outputs = step(time, state)` for all `times`."""
-    outputs = [tf.TensorArray(state[0].dtype, len(times), element_shape=(batch, width)) for width in widths]
+    """The last state, and all outputs `(Tx, *shape)`, of `state, outputs = step(time, state)` for all `times`."""
+    outputs = [tf.TensorArray(state[0].dtype, len(times), element_shape=shape) for shape in shapes]
 
     def body(count: tf.Tensor, state: Tensors, outputs: list[tf.TensorArray]):
         time = times.start + times.step * count
