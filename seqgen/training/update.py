@@ -1,5 +1,6 @@
 """One update of the weights: the compiled gradient, the batch in shards side by side, the optimizer."""
 
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -34,7 +35,9 @@ class Updater:
 
     def clear(self) -> None:
         """Every lane begins from the zero state."""
-        self._state = zero_state(self._architecture, self._settings.batch_size)
+        settings = self._settings
+        edges = [settings.batch_size * shard // settings.shards for shard in range(settings.shards + 1)]
+        self._state = [zero_state(self._architecture, end - begin) for begin, end in pairwise(edges)]
 
     def update(self, window: Window, step: int, rate: float) -> float:
         """Learn from one window and carry the lanes' state on; the mean nats per target before the update.
@@ -78,13 +81,9 @@ class Updater:
             begin, end = (settings.batch_size * edge // settings.shards for edge in (shard, shard + 1))
             window = [array[:, begin:end] for array in (ids, features, targets, weights, keep)]
             own_masks = None if masks is None else masks[:, begin:end]
-            own_state = [[array[begin:end] for array in layer] for layer in state]
-            results.append(self._shard(values, *window, own_state, own_masks))
+            results.append(self._shard(values, *window, state[shard], own_masks))
         nats, count, gradients, after = zip(*results, strict=True)
-        after = [[tf.concat(rows, axis=0) for rows in zip(*layer, strict=True)] for layer in zip(*after, strict=True)]
-        total = tf.maximum(tf.add_n(count), 1.0)  # added in fixed order and divided once, whatever the shards
-        self._apply({name: tf.add_n([part[name] for part in gradients]) / total for name in values}, rate)
-        return tf.add_n(nats) / total, after
+        return self._apply(nats, count, gradients, rate), list(after)
 
     def _shard_gradients(self, values, ids, features, targets, weights, keep, state, masks):
         """Sums over a part of the batch: nats, targets, gradients; and its state after the window."""
@@ -95,12 +94,15 @@ class Updater:
             nats = tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
         return nats, tf.reduce_sum(weights), tape.gradient(nats, values), after
 
-    def _applied(self, gradients, rate):
-        clipped = [gradients[name] for name in self._variables]
+    def _applied(self, nats, count, gradients, rate):
+        """One step of the optimizer by the mean over all shards, added in fixed order and divided once; mean nats."""
+        total = tf.maximum(tf.add_n(count), 1.0)
+        mean = [tf.add_n([part[name] for part in gradients]) / total for name in self._variables]
         if self._settings.clip:
-            clipped, _ = tf.clip_by_global_norm(clipped, self._settings.clip)
+            mean, _ = tf.clip_by_global_norm(mean, self._settings.clip)
         self._rate.assign(rate)
-        self._optimizer.apply(clipped, list(self._variables.values()))
+        self._optimizer.apply(mean, list(self._variables.values()))
+        return tf.add_n(nats) / total
 
 
 def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
