@@ -6,6 +6,7 @@ character is claimed. An illegal target is an error naming the place. Sums are i
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,11 +15,16 @@ from seqgen.corpus.dataset import IdSequence
 from seqgen.corpus.walk import MaskTable, Walk, walk
 from seqgen.encodings import Encoding
 from seqgen.errors import ConfigError, SamplingError
-from seqgen.stepper import Stepper
+from seqgen.stepper import State, Stepper
 from seqgen.threads import one_thread
 from seqgen.vocabulary import END, UNK, Vocabulary
 
 _BATCH = 64
+# A long sequence is scored in pieces side by side. A piece finds its first state by reading so many tokens before it,
+# which is then held against the state in which the piece before it ended.
+_SHORTEST_PIECE, _READ_BEFORE = 4096, 512
+_SAME_STATE = 1e-5
+_WIDE = 50_000  # numbers in the state of all lanes from which a second thread is worth its costs
 
 
 class Score(NamedTuple):
@@ -67,55 +73,120 @@ def score(
     grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
     table = MaskTable()
     walks = [walk(grammar, kinds, sequence, table) for sequence in sequences]
-    with one_thread():
+    wide = _BATCH * sum(array.size for array in stepper.start(1)) >= _WIDE
+    with nullcontext() if wide else one_thread():
         nats, hits = _run(stepper, sequences, walks, table.scoring(), window)
     return _summary(encoding, sequences, walks, nats, hits)
+
+
+class _Piece(NamedTuple):
+    """Targets `begin` to `end`, of all sequences laid end to end, scored in one go from `origin` on."""
+
+    origin: int  # where the state begins
+    begin: int
+    end: int
 
 
 def _run(
     stepper: Stepper, sequences: Sequence[IdSequence], walks: Sequence[Walk], masks: np.ndarray, window: int | None
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Nats `(n - 1,)` float64 and whether the best legal id was the target, for each sequence.
+    """Nats `(n - 1,)` float64 and whether the best legal id was the target, for each sequence."""
+    ends = np.cumsum([len(row.masks) for row in walks])
+    flat = _Flat(
+        ids=np.concatenate([sequence.ids[:-1] for sequence in sequences]),
+        targets=np.concatenate([sequence.ids[1:] for sequence in sequences]),
+        features=np.concatenate([row.features for row in walks]),
+        masks=np.concatenate([row.masks for row in walks]),
+    )
+    nats, hits = np.zeros(ends[-1]), np.zeros(ends[-1], bool)
+    longest = window or max(_SHORTEST_PIECE, -(-int(ends[-1]) // _BATCH))
+    pieces: list[_Piece] = []
+    for first, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        for begin in range(first, end, longest):
+            pieces.append(_Piece(begin if window else max(first, begin - _READ_BEFORE), begin, min(end, begin + longest)))
+    begun, ended = _score_pieces(stepper, flat, masks, pieces, {}, nats, hits)
+    # Reading before a piece nearly always reaches the state that was carried there. Where not, it is scored once more.
+    while True:
+        wrong = [
+            index
+            for index, piece in enumerate(pieces)
+            if piece.origin < piece.begin
+            and not all(
+                np.allclose(own, carried, rtol=0, atol=_SAME_STATE)
+                for own, carried in zip(begun[index], ended[index - 1], strict=True)
+            )
+        ]
+        if not wrong:
+            break
+        states = {number: ended[index - 1] for number, index in enumerate(wrong)}
+        again = [_Piece(pieces[index].begin, *pieces[index][1:]) for index in wrong]
+        _, after = _score_pieces(stepper, flat, masks, again, states, nats, hits)
+        for number, index in enumerate(wrong):
+            begun[index], ended[index] = states[number], after[number]
+    return np.split(nats, ends[:-1]), np.split(hits, ends[:-1])
 
-    Sequences run side by side in lanes; when one ends, the next begins in its lane from the zero state.
+
+class _Flat(NamedTuple):
+    """All sequences end to end: what is known at each place, `(total,)`."""
+
+    ids: np.ndarray
+    targets: np.ndarray
+    features: np.ndarray  # (total, n_features)
+    masks: np.ndarray
+
+
+def _score_pieces(
+    stepper: Stepper,
+    flat: _Flat,
+    masks: np.ndarray,
+    pieces: Sequence[_Piece],
+    states: dict[int, State],
+    nats: np.ndarray,
+    hits: np.ndarray,
+) -> tuple[list[State], list[State]]:
+    """Fill `nats` and `hits` at the pieces' places; the states, of one row, in which each began and ended.
+
+    Pieces run side by side in lanes; when one ends, the next begins in its lane. states: where a piece, by its number,
+    begins from another state than that of the start.
     """
-    nats = [np.zeros(len(sequence.ids) - 1) for sequence in sequences]
-    hits = [np.zeros(len(sequence.ids) - 1, bool) for sequence in sequences]
-    waiting = sorted(
-        range(len(sequences)), key=lambda index: len(sequences[index].ids)
-    )  # the longest last, popped first
-    lanes = [waiting.pop() for _ in range(min(_BATCH, len(waiting)))]
-    places = np.zeros(len(lanes), np.int64)
-    zero = stepper.start(len(lanes))
-    state = stepper.take(zero, np.arange(len(lanes)))
-    while lanes:
-        ids = np.array([sequences[lane].ids[place] for lane, place in zip(lanes, places, strict=True)], np.int64)
-        targets = np.array(
-            [sequences[lane].ids[place + 1] for lane, place in zip(lanes, places, strict=True)], np.int64
-        )
-        features = np.array([walks[lane].features[place] for lane, place in zip(lanes, places, strict=True)])
-        legal = masks[[walks[lane].masks[place] for lane, place in zip(lanes, places, strict=True)]]
-        logits, state = stepper.step(ids, state, features if features.shape[1] else None)
-        cost, hit = _cost(logits, legal, targets)
-        for index, lane in enumerate(lanes):
-            nats[lane][places[index]] = cost[index]
-            hits[lane][places[index]] = hit[index]
+    waiting = sorted(range(len(pieces)), key=lambda index: pieces[index].end - pieces[index].origin)  # the longest last
+    lanes = np.array([waiting.pop() for _ in range(min(_BATCH, len(waiting)))])
+    begins, ends = (np.array([getattr(piece, name) for piece in pieces]) for name in ("begin", "end"))
+    places = np.array([pieces[lane].origin for lane in lanes])
+    zero = stepper.start(1)
+    state = stepper.take(zero, np.zeros(len(lanes), int))
+    for index, lane in enumerate(lanes):
+        _put(state, index, states.get(int(lane)))
+    begun: list[State] = [zero] * len(pieces)
+    ended: list[State] = [zero] * len(pieces)
+    while len(lanes):
+        for index in np.flatnonzero(places == begins[lanes]):
+            begun[lanes[index]] = stepper.take(state, [index])
+        features = flat.features[places] if flat.features.shape[1] else None
+        logits, state = stepper.step(flat.ids[places].astype(np.int64), state, features)
+        cost, hit = _cost(logits, masks[flat.masks[places]], flat.targets[places])
+        counted = places >= begins[lanes]
+        nats[places[counted]], hits[places[counted]] = cost[counted], hit[counted]
         places += 1
-        kept = []
-        for index, lane in enumerate(lanes):
-            ended = places[index] == len(sequences[lane].ids) - 1
-            if ended and waiting:
-                lanes[index], places[index] = waiting.pop(), 0
-            if not ended or places[index] == 0:
-                kept.append(index)
-            if places[index] == 0 or (window and places[index] % window == 0):
-                for array, fresh in zip(state, zero, strict=True):
-                    array[index] = fresh[index]
-        if len(kept) < len(lanes):
-            rows = np.array(kept, int)
-            lanes, places = [lanes[index] for index in kept], places[rows]
-            state, zero = stepper.take(state, rows), stepper.take(zero, rows)
-    return nats, hits
+        kept = np.ones(len(lanes), bool)
+        for index in np.flatnonzero(places == ends[lanes]):
+            ended[lanes[index]] = stepper.take(state, [index])
+            if waiting:
+                lanes[index] = waiting.pop()
+                places[index] = pieces[lanes[index]].origin
+                _put(state, index, states.get(int(lanes[index]), zero))
+            else:
+                kept[index] = False
+        if not kept.all():
+            lanes, places, state = lanes[kept], places[kept], stepper.take(state, np.flatnonzero(kept))
+    return begun, ended
+
+
+def _put(state: State, row: int, values: State | None) -> None:
+    """Overwrite one row."""
+    if values is not None:
+        for array, value in zip(state, values, strict=True):
+            array[row] = value[0]
 
 
 def _cost(logits: np.ndarray, legal: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

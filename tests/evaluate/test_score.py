@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -126,6 +127,38 @@ def test_the_score_is_the_plain_one(name, window, cell):
     got = score(stepper, encoding, vocabulary, sequences, window=window).as_dict()
     check(got, plain(stepper, encoding, vocabulary, sequences, window))
     assert got["unknown"] == 0
+
+
+class Counting:
+    """Never forgets: what it says depends on how many ids came since the start."""
+
+    def __init__(self, n_values):
+        self.n_values = n_values
+
+    def start(self, batch, context=None):
+        return (np.zeros((batch, 1)),)
+
+    def step(self, ids, state, features=None):
+        (count,) = state
+        count += ids[:, None]
+        return np.sin(count * np.arange(1, self.n_values + 1)).astype(np.float32), (count,)
+
+    def take(self, state, rows):
+        return tuple(array[np.asarray(rows)] for array in state)
+
+
+@pytest.mark.parametrize("name", ["words", "frames"])
+@pytest.mark.parametrize("forgets", [True, False])
+@pytest.mark.parametrize("window", [None, 11])
+def test_a_long_sequence_is_scored_in_pieces_as_if_in_one(name, forgets, window, monkeypatch):
+    """The state that a piece finds by reading before itself is right if the model forgets, and corrected if not."""
+    for name_of_limit, value in {"_SHORTEST_PIECE": 7, "_READ_BEFORE": 3, "_BATCH": 5}.items():
+        monkeypatch.setattr(sys.modules["seqgen.evaluate.score"], name_of_limit, value)
+    encoding, vocabulary, sequences = built(name)
+    stepper = random_stepper(encoding, vocabulary, seed=4) if forgets else Counting(len(vocabulary))
+    assert max(len(sequence.ids) for sequence in sequences) > 20
+    got = score(stepper, encoding, vocabulary, sequences, window=window).as_dict()
+    check(got, plain(stepper, encoding, vocabulary, sequences, window))
 
 
 @pytest.mark.parametrize("name", UNSEEN)
