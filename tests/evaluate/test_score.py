@@ -147,14 +147,14 @@ class Counting:
         return tuple(array[np.asarray(rows)] for array in state)
 
 
-@pytest.mark.parametrize("name", ["words", "frames"])
+@pytest.mark.parametrize("name", ["chars", "frames"])
 @pytest.mark.parametrize("forgets", [True, False])
 @pytest.mark.parametrize("window", [None, 11])
 def test_a_long_sequence_is_scored_in_pieces_as_if_in_one(name, forgets, window, monkeypatch):
     """The state that a piece finds by reading before itself is right if the model forgets, and corrected if not."""
     for name_of_limit, value in {"_SHORTEST_PIECE": 7, "_READ_BEFORE": 3, "_BATCH": 5}.items():
         monkeypatch.setattr(sys.modules["seqgen.evaluate.score"], name_of_limit, value)
-    encoding, vocabulary, sequences = built(name)
+    encoding, vocabulary, sequences = built(name, MADE[name][2])
     stepper = random_stepper(encoding, vocabulary, seed=4) if forgets else Counting(len(vocabulary))
     assert max(len(sequence.ids) for sequence in sequences) > 20
     got = score(stepper, encoding, vocabulary, sequences, window=window).as_dict()
