@@ -17,6 +17,7 @@ from seqgen.version import __version__
 
 if TYPE_CHECKING:
     from seqgen.training import Report, Result, Settings
+    from seqgen.training.loop import History
 
 _NAMES_KEPT = 2000
 
@@ -68,21 +69,27 @@ def train_on(
     *,
     on_step: "Callable[[Report], None] | None" = None,
     on_validation: "Callable[[Report, Model], None] | None" = None,
+    curves_beside: str | os.PathLike[str] | None = None,
     **checkpoint: Any,
 ) -> Trained:
     """Train on a prepared dataset; the hooks are told how it goes. Ctrl-C ends it early with the best so far.
 
-    checkpoint: `checkpoint_path`, `checkpoint_every` and `resume` of `training.fit`.
+    curves_beside: a model file, beside which the learning curves are written at every validation. checkpoint:
+    `checkpoint_path`, `checkpoint_every` and `resume` of `training.fit`.
     """
     require_tensorflow()
-    from seqgen.training import fit
+    from seqgen.training import curves, fit
 
-    def validated(report: "Report", architecture: Architecture, weights: dict) -> None:
+    def validated(report: "Report", history: "History", architecture: Architecture, weights: dict) -> None:
+        if curves_beside is not None:
+            curves.write(curves_beside, history)
         if on_validation is not None:
             header = _header(corpus, dataset, architecture, settings, report)
             on_validation(report, Model(header, weights))
 
     result = fit(dataset, settings, on_step=on_step, on_validation=validated, **checkpoint)
+    if curves_beside is not None:
+        curves.write(curves_beside, result.history)
     header = _header(corpus, dataset, result.architecture, result.settings, result.report)
     return Trained(Model(header, result.weights), result, dataset)
 

@@ -30,6 +30,7 @@ _SAMPLE_MUSIC_STEPS = 128
 @click.option("--n-a", type=int, default=0, help="Units a layer. [by the size]")
 @click.option("--layers", type=int, default=0, help="Recurrent layers. [by the size]")
 @click.option("--dropout", type=float, help="Share of hidden units dropped in training. [by the size]")
+@click.option("--weight-drop", type=float, help="Share of recurrent weights dropped in training. [by the corpus]")
 @click.option("--tx", type=int, default=0, help="Steps a training window. [by the corpus]")
 @click.option("--batch-size", type=int, default=0, help="Windows side by side. [by the corpus]")
 @click.option("--optimizer", default="adamw", show_default=True, help="adamw, adam, rmsprop or sgd.")
@@ -92,7 +93,13 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     display = _Display(target, samples=not flags["no_samples"], seed=settings.seed)
     with display:
         trained = train_on(
-            corpus, dataset, settings, on_step=display.step, on_validation=display.validated, **checkpoint
+            corpus,
+            dataset,
+            settings,
+            on_step=display.step,
+            on_validation=display.validated,
+            curves_beside=target,
+            **checkpoint,
         )
     stopped = trained.result.stopped
     if stopped == "interrupted" and not trained.result.history and target.exists():
@@ -145,7 +152,7 @@ def _check_writable(target: Path) -> None:
 def _settings(flags: dict[str, Any]) -> Any:
     from seqgen.training.settings import make_settings
 
-    names = ("size", "cell", "n_a", "layers", "dropout", "tx", "batch_size", "optimizer", "lr")
+    names = ("size", "cell", "n_a", "layers", "dropout", "weight_drop", "tx", "batch_size", "optimizer", "lr")
     lengths = ("minutes", "epochs", "max_steps", "seed")
     settings = make_settings(**{name: flags[name] for name in (*names, *lengths)}, transpose=not flags["no_transpose"])
     settings.check()
@@ -178,6 +185,7 @@ class _Display:
     def __init__(self, target: Path, samples: bool, seed: int) -> None:
         self._folder = target.parent / "samples" if samples else None
         self._seed, self._number = seed, 0
+        self._warned = False
 
     def __enter__(self) -> "_Display":
         from rich.progress import BarColumn, TextColumn
@@ -209,6 +217,12 @@ class _Display:
                 f"  step {report.steps:,}: loss {report.loss:.3f}, held out {report.valid_nats:.3f} nats a token,"
                 f" {report.tokens_per_second:,.0f} tokens/s, {report.progress:.0%}"
             )
+        if report.looping and not self._warned:
+            console.warn(
+                "left to itself the model repeats itself far more than the corpus does; this often passes, and if it"
+                " does not: more data, more dropout, or a smaller --size"
+            )
+        self._warned = report.looping
         if self._folder is None:
             return
         from seqgen import formats

@@ -23,6 +23,7 @@ from seqgen.training.interrupt import interrupted_between_steps
 from seqgen.training.lanes import Lanes, Window
 from seqgen.training.settings import Settings
 from seqgen.training.update import Updater, Weights
+from seqgen.training.watch import Watch, collapsed
 from seqgen.vocabulary import UNK
 
 _VALIDATION_TOKENS = 100_000  # at most this many are scored while training; the final score is of all
@@ -32,6 +33,8 @@ _PATIENCE = 6  # validations without a better score, and
 _PATIENT_SHARE = 0.15  # share of the run, after which the loss has stalled
 _WARM_UP = 0.03  # share of the run
 _LAST_LR = 0.02  # share of the peak
+
+History = list[dict[str, Any]]  # an entry for each validation
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Report:
     valid_nats: float | None = None  # the last held-out score, nats per token
     best_nats: float | None = None
     tokens_per_second: float = 0.0
+    looping: bool = False  # at the last validation the model, left to itself, went round in circles
     seconds: float = 0.0
     progress: float = 0.0  # 0 to 1
 
@@ -57,7 +61,7 @@ class Result:
     report: Report
     settings: Settings
     stopped: str  # "length", "stalled", "interrupted" or "diverged": the loss was no number any more
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: History = field(default_factory=list)
 
 
 def fit(
@@ -65,7 +69,7 @@ def fit(
     settings: Settings,
     *,
     on_step: Callable[[Report], None] | None = None,
-    on_validation: Callable[[Report, Architecture, Weights], None] | None = None,
+    on_validation: Callable[[Report, History, Architecture, Weights], None] | None = None,
     checkpoint_path: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
@@ -102,7 +106,7 @@ def fit(
                 if validated:
                     run.validate()
                     if on_validation is not None:
-                        on_validation(run.report, run.architecture, run.updater.weights())
+                        on_validation(run.report, run.history, run.architecture, run.updater.weights())
                 if run.stalled():
                     stopped = "stalled"
                     break
@@ -157,9 +161,10 @@ class Run:
             feature_sizes=tuple(grammar.feature_sizes),
         )
         self.updater = Updater(self.architecture, self.settings)
+        self._watch = Watch(dataset, self.settings.seed)
         self.held_out = _at_most(dataset.held_out, _VALIDATION_TOKENS)
         self.report = Report()
-        self.history: list[dict[str, Any]] = []
+        self.history: History = []
         self.steps_since_validation = 0
         self._best: Weights | None = None
         self._worse = 0
@@ -219,12 +224,20 @@ class Run:
         begun = time.perf_counter()
         self.steps_since_validation = 0
         weights = self.updater.weights()
+        stepper = RecurrentStepper(self.architecture, weights)
         if self.held_out:
-            stepper = RecurrentStepper(self.architecture, weights)
             result = score(stepper, self.dataset.encoding, self.dataset.vocabulary, self.held_out)
             self.report.valid_nats = result.nats_per_token
-        entry = {"step": self.report.steps, "epoch": round(self.report.epochs, 3), "loss": self.report.loss}
-        self.history.append({**entry, "valid_nats": self.report.valid_nats, "seconds": round(self.report.seconds, 1)})
+        report = self.report
+        entry = {"step": report.steps, "epoch": round(report.epochs, 3), "loss": report.loss}
+        entry |= {"valid_nats": report.valid_nats, "seconds": round(report.seconds, 1)}
+        entry |= {"tokens_per_second": round(report.tokens_per_second)}
+        signs = self._watch.look(stepper)
+        report.looping = signs is not None and collapsed(*signs)
+        if signs is not None:
+            for name, sign in zip(("sample", "corpus"), signs, strict=True):
+                entry |= {f"{name}_repeat_rate": round(sign.repeat_rate, 4), f"{name}_entropy": round(sign.entropy, 4)}
+        self.history.append(entry)
         value = self.report.valid_nats
         if value is None or self.report.best_nats is None or value < self.report.best_nats:
             self.report.best_nats, self._best, self._worse = value, weights, 0

@@ -34,6 +34,7 @@ class Settings:
     n_a: int = 0  # units a layer
     layers: int = 0
     dropout: float | None = None  # of the hidden state, between layers and before densor
+    weight_drop: float | None = None  # of the recurrent weights, in every update others (Merity et al., 2018)
     tx: int = 0  # steps a window: how far gradients reach
     batch_size: int = 0
     optimizer: str = "adamw"
@@ -67,6 +68,7 @@ class Settings:
             "n_a": self.n_a or _UNITS[size],
             "layers": self.layers or layers,
             "dropout": dropout if self.dropout is None else self.dropout,
+            "weight_drop": 0.0 if self.weight_drop is None else self.weight_drop,
             "tx": tx,
             "batch_size": batch_size,
             "shards": shards,
@@ -100,8 +102,10 @@ class Settings:
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name} must be {low} to {high:g}, not {getattr(self, name)}")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be at least 0 and below 1, not {self.dropout:g}")
+        for name in ("dropout", "weight_drop"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigError(f"{name} must be at least 0 and below 1, not {value:g}")
         lengths = {name: getattr(self, name) for name in ("minutes", "epochs", "max_steps")}
         given = {name: value for name, value in lengths.items() if value is not None}
         if len(given) > 1:

@@ -1,5 +1,6 @@
 """One update of the weights: the compiled gradient, the batch in shards side by side, the optimizer."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -76,6 +77,8 @@ class Updater:
             masks = tf.cast(draws >= settings.dropout, tf.float32) / (1 - settings.dropout)
         # read here and passed on: parts that read the variables themselves would wait for each other
         values = {name: tf.convert_to_tensor(variable) for name, variable in self._variables.items()}
+        kept = self._kept_weights(seed) if settings.weight_drop else {}
+        values |= {name: values[name] * factor for name, factor in kept.items()}
         results = []
         for shard in range(settings.shards):
             begin, end = (settings.batch_size * edge // settings.shards for edge in (shard, shard + 1))
@@ -83,7 +86,19 @@ class Updater:
             own_masks = None if masks is None else masks[:, begin:end]
             results.append(self._shard(values, *window, state[shard], own_masks))
         nats, count, gradients, after = zip(*results, strict=True)
-        return self._apply(nats, count, gradients, rate), list(after)
+        return self._apply(nats, count, gradients, kept, rate), list(after)
+
+    def _kept_weights(self, seed):
+        """What the recurrent kernels are multiplied with in one update, by name: 0 where a weight is dropped."""
+        share = self._settings.weight_drop or 0.0
+        names = [name for name in self._variables if name.endswith("recurrent_kernel")]
+        factors = {}
+        for name, seed_of_name in zip(names, tf.unstack(tf.random.split(seed, len(names) + 1)[1:]), strict=True):
+            shape = tuple(self._variables[name].shape)
+            words = tf.random.stateless_uniform((math.prod(shape) // 4,), seed_of_name, None, None, tf.int32)
+            draws = tf.cast(tf.reshape(tf.bitcast(words, tf.uint8), shape), tf.float32)  # four draws a number
+            factors[name] = tf.cast(draws >= 256 * share, tf.float32) / (1 - share)
+        return factors
 
     def _shard_gradients(self, values, ids, features, targets, weights, keep, state, masks):
         """Sums over a part of the batch: nats, targets, gradients; and its state after the window."""
@@ -94,10 +109,10 @@ class Updater:
             nats = tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
         return nats, tf.reduce_sum(weights), tape.gradient(nats, values), after
 
-    def _applied(self, nats, count, gradients, rate):
+    def _applied(self, nats, count, gradients, kept, rate):
         """One step of the optimizer by the mean over all shards, added in fixed order and divided once; mean nats."""
         total = tf.maximum(tf.add_n(count), 1.0)
-        mean = [tf.add_n([part[name] for part in gradients]) / total for name in self._variables]
+        mean = [tf.add_n([part[name] for part in gradients]) / total * kept.get(name, 1.0) for name in self._variables]
         if self._settings.clip:
             mean, _ = tf.clip_by_global_norm(mean, self._settings.clip)
         self._rate.assign(rate)

@@ -11,7 +11,7 @@ from seqgen.errors import ConfigError, TrainingError
 from seqgen.training import checkpoint, fit, make_settings
 
 LETTERS = "abcdefgh"
-SMALL = {"n_a": 8, "layers": 2, "tx": 8, "batch_size": 4, "shards": 2, "dropout": 0.3, "lr": 0.02}
+SMALL = {"n_a": 8, "layers": 2, "tx": 8, "batch_size": 4, "shards": 2, "dropout": 0.3, "weight_drop": 0.2, "lr": 0.02}
 
 
 def texts(text: str = LETTERS * 60) -> Dataset:

@@ -122,7 +122,8 @@ def test_the_best_weights_are_kept(eagerly, always_validating):
     dataset = texts("".join(LETTERS[seed * seed % 8] for seed in range(300)))
     seen = []
 
-    def check(report, architecture, weights):
+    def check(report, history, architecture, weights):
+        assert history[-1]["valid_nats"] == report.valid_nats
         assert nats_of(dataset, architecture, weights) == pytest.approx(report.valid_nats, abs=1e-9)
         seen.append((report.valid_nats, weights))
 
@@ -162,7 +163,7 @@ def test_an_interruption_gives_the_best_so_far(eagerly, always_validating):
         dataset,
         make_settings(**SMALL, max_steps=1000, lr=0.02),
         on_step=interrupt,
-        on_validation=lambda report, architecture, weights: seen.append((report.valid_nats, weights)),
+        on_validation=lambda report, history, architecture, weights: seen.append((report.valid_nats, weights)),
     )
     assert (result.stopped, result.report.steps) == ("interrupted", 12)
     assert len(seen) == 11  # the twelfth step was not scored any more
@@ -270,12 +271,25 @@ def test_the_loss_is_the_mean_over_what_counts(eagerly):
 def test_shards_change_nothing_but_the_rounding(eagerly):
     """Momentum without Adam's division by the gradient's own size, which would blow rounding up."""
     dataset = tunes()
-    loss, weights = after_one_step(dataset, shards=1, optimizer="sgd", dropout=0.4)
+    loss, weights = after_one_step(dataset, shards=1, optimizer="sgd", dropout=0.4, weight_drop=0.3)
     for shards in (2, 3, 4):
-        other, others = after_one_step(dataset, shards=shards, optimizer="sgd", dropout=0.4)
+        other, others = after_one_step(dataset, shards=shards, optimizer="sgd", dropout=0.4, weight_drop=0.3)
         assert other == pytest.approx(loss, rel=1e-5)
         for name, array in weights.items():
             np.testing.assert_allclose(others[name], array, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_dropped_recurrent_weights_do_not_learn(eagerly, cell):
+    """In the first step of plain descent, which has no momentum yet; the others do, but for what the state leaves."""
+    run = Run(texts(LETTERS * 20), make_settings(**SMALL, max_steps=50, weight_drop=0.4, optimizer="sgd", cell=cell))
+    before, kernel = run.updater.weights(), "layers/0/recurrent_kernel"
+    run.step(next(run.windows()))
+    after = run.updater.weights()
+    moved = after[kernel] != before[kernel]
+    assert 0.5 < moved.mean() < 0.7
+    assert len({row.tobytes() for row in moved}) == len(moved)  # single weights are dropped, not units
+    assert (after["densor/kernel"] != before["densor/kernel"]).all()
 
 
 def test_the_state_is_carried_from_window_to_window_and_cleared_at_an_epoch(eagerly):

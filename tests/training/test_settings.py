@@ -28,6 +28,7 @@ from seqgen.training.settings import DEFAULT_MINUTES, make_settings
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, not 1"),
         ({"dropout": -0.1}, "not -0.1"),
         ({"dropout": math.nan}, "not nan"),
+        ({"weight_drop": 1.5}, "weight_drop must be at least 0 and below 1, not 1.5"),
         ({"minutes": 0}, "minutes must be above 0, not 0"),
         ({"minutes": math.nan}, "minutes must be above 0, not nan"),
         ({"minutes": math.inf}, "minutes must be above 0, not inf"),
