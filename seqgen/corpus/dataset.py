@@ -124,14 +124,26 @@ def held_out_of(
     Raises:
         CorpusError: that is nothing.
     """
-    encoded, skipped, _ = _encode_all(codec, corpus.documents)
-    outside = _split(codec, encoded, fraction, seed)[1]
-    if not outside:
-        raise CorpusError(f"the training of this model held out nothing of {corpus.title!r}")
+    _, outside, skipped = split_again(codec, corpus, fraction, seed)
     return to_sequences(vocabulary, outside), skipped
 
 
 _Pair = tuple[Document, Encoded]
+
+
+def split_again(
+    codec: Encoding[Any], corpus: Corpus, fraction: float, seed: int
+) -> tuple[list[_Pair], list[_Pair], list[Skipped]]:
+    """What `prepare` trains on and holds out of the same corpus with the same fraction and seed, and what it skips.
+
+    Raises:
+        CorpusError: nothing is held out.
+    """
+    encoded, skipped, _ = _encode_all(codec, corpus.documents)
+    inside, outside = _split(codec, encoded, fraction, seed)
+    if not outside:
+        raise CorpusError(f"the training of this model held out nothing of {corpus.title!r}")
+    return inside, outside, skipped
 
 
 def _encoding_of(corpus: Corpus, wanted: str | None) -> tuple[str, dict[str, Any], str]:

@@ -142,7 +142,7 @@ def _passages(contents: Sequence[Piece | str]) -> tuple[np.ndarray, np.ndarray]:
     return all_hashes[order], all_owners[order]
 
 
-def _melodies(piece: Piece) -> Iterator[np.ndarray]:
+def melodies(piece: Piece) -> Iterator[np.ndarray]:
     """For each pitched part its pitches in time, of notes struck together the highest."""
     for part in range(len(piece.parts)):
         notes = piece.part_notes(part)  # sorted by onset, then pitch: the last of each onset is the highest
@@ -154,7 +154,7 @@ def _melodies(piece: Piece) -> Iterator[np.ndarray]:
 def _melody_passages(piece: Piece) -> np.ndarray:
     found = [np.empty(0, np.uint64)]
     width = PASSAGE_NOTES - 1
-    for pitches in _melodies(piece):
+    for pitches in melodies(piece):
         if len(pitches) < PASSAGE_NOTES:
             continue
         intervals = np.diff(pitches)

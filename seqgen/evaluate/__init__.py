@@ -1,6 +1,7 @@
-"""Scoring a stepper on held-out sequences, and the n-gram baseline it is held against."""
+"""Scoring a stepper on held-out sequences, the n-gram baseline it is held against, and statistics of pieces."""
 
 from seqgen.evaluate.ngram import NgramStepper
 from seqgen.evaluate.score import Score, score
+from seqgen.evaluate.statistics import VOICE_RANGES, Comparison, compare, whole_groups
 
-__all__ = ["NgramStepper", "Score", "score"]
+__all__ = ["VOICE_RANGES", "Comparison", "NgramStepper", "Score", "compare", "score", "whole_groups"]
