@@ -163,7 +163,7 @@ def _score_pieces(
     ended: list[State] = [zero] * len(pieces)
     while len(lanes):
         for index in np.flatnonzero(places == begins[lanes]):
-            begun[lanes[index]] = stepper.take(state, [index])
+            begun[lanes[index]] = stepper.take(state, np.array([index]))
         features = flat.features[places] if flat.features.shape[1] else None
         logits, state = stepper.step(flat.ids[places].astype(np.int64), state, features)
         cost, hit = _cost(logits, masks[flat.masks[places]], flat.targets[places])
@@ -172,11 +172,11 @@ def _score_pieces(
         places += 1
         kept = np.ones(len(lanes), bool)
         for index in np.flatnonzero(places == ends[lanes]):
-            ended[lanes[index]] = stepper.take(state, [index])
+            ended[lanes[index]] = stepper.take(state, np.array([index]))
             if waiting:
                 lanes[index] = waiting.pop()
                 places[index] = pieces[lanes[index]].origin
-                _put(state, index, states.get(int(lanes[index]), zero))
+                _put(state, int(index), states.get(int(lanes[index]), zero))
             else:
                 kept[index] = False
         if not kept.all():

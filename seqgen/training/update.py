@@ -95,8 +95,12 @@ class Updater:
         factors = {}
         for name, seed_of_name in zip(names, tf.unstack(tf.random.split(seed, len(names) + 1)[1:]), strict=True):
             shape = tuple(self._variables[name].shape)
-            words = tf.random.stateless_uniform((math.prod(shape) // 4,), seed_of_name, None, None, tf.int32)
-            draws = tf.cast(tf.reshape(tf.bitcast(words, tf.uint8), shape), tf.float32)  # four draws a number
+            size = math.prod(shape)
+            words = tf.random.stateless_uniform(
+                (-(-size // 4),), seed_of_name, minval=tf.int32.min, maxval=tf.int32.max, dtype=tf.int32
+            )
+            four_each = tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:size]
+            draws = tf.cast(tf.reshape(four_each, shape), tf.float32)
             factors[name] = tf.cast(draws >= 256 * share, tf.float32) / (1 - share)
         return factors
 
