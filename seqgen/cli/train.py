@@ -43,6 +43,7 @@ _SAMPLE_MUSIC_STEPS = 128
     "--valid-fraction", type=click.FloatRange(0, 0.9), default=0.1, show_default=True, help="Hold out this share."
 )
 @click.option("--no-transpose", is_flag=True, help="Music: train in the original keys only.")
+@click.option("--no-features", is_flag=True, help="Music: see the tokens only, not the place in the bar.")
 @click.option("--no-samples", is_flag=True, help="Write no samples while training.")
 @click.option("--checkpoint-every", type=int, metavar="N", help="Save the run every N updates. [at every validation]")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped; give the same options as then.")
@@ -154,7 +155,11 @@ def _settings(flags: dict[str, Any]) -> Any:
 
     names = ("size", "cell", "n_a", "layers", "dropout", "weight_drop", "tx", "batch_size", "optimizer", "lr")
     lengths = ("minutes", "epochs", "max_steps", "seed")
-    settings = make_settings(**{name: flags[name] for name in (*names, *lengths)}, transpose=not flags["no_transpose"])
+    settings = make_settings(
+        **{name: flags[name] for name in (*names, *lengths)},
+        transpose=not flags["no_transpose"],
+        features=not flags["no_features"],
+    )
     settings.check()
     return settings
 

@@ -46,6 +46,7 @@ class Settings:
     max_steps: int | None = None
     most_epochs: float = 0.0  # where the length is minutes: after so many passes the rest would be learned by heart
     transpose: bool = True  # music: into other keys within the corpus' range, drawn for each piece and epoch
+    features: bool = True  # what the grammar says of each place, such as the position in the bar, is seen too
     seed: int = 0
 
     def resolved(self, tokens: int, transposed: bool = False) -> "Settings":

@@ -26,6 +26,10 @@ class Updater:
         self._architecture, self._settings = architecture, settings
         self._cells, self._densor = build(architecture, seed=settings.seed)
         self._variables = variables(self._cells, self._densor)
+        if not settings.features:  # then their rows stay zero, and the model file is like any other
+            kernel = self._variables["layers/0/kernel"]
+            is_token = np.arange(kernel.shape[0]) < architecture.n_values
+            kernel.assign(kernel.numpy() * is_token[:, None])
         self._optimizer = _optimizer(settings)
         self._optimizer.build(list(self._variables.values()))
         self._rate: Any = self._optimizer.learning_rate  # a variable, which Keras types as a float
@@ -71,6 +75,8 @@ class Updater:
 
     def _updated(self, ids, features, targets, weights, keep, state, seed, rate):
         settings = self._settings
+        if not settings.features:
+            features = features[:, :, :0]
         masks = None
         if settings.dropout:
             draws = tf.random.stateless_uniform((settings.layers, settings.batch_size, settings.n_a), seed)

@@ -293,6 +293,19 @@ def test_dropped_recurrent_weights_do_not_learn(eagerly, cell):
     assert (after["densor/kernel"] != before["densor/kernel"]).all()
 
 
+def test_without_features_a_model_of_music_does_not_see_its_place(eagerly):
+    """Their weights stay zero, so the stepper gives the same for any."""
+    result = fit(tunes(), make_settings(**SMALL, max_steps=3, features=False))
+    sizes = result.architecture.feature_sizes
+    assert sizes
+    assert not result.weights["layers/0/kernel"][result.architecture.n_values :].any()
+    assert fit(tunes(), make_settings(**SMALL, max_steps=3)).weights["layers/0/kernel"][-1].any()
+    stepper = RecurrentStepper(result.architecture, result.weights)
+    features = np.array([[0] * len(sizes), [size - 1 for size in sizes]])
+    logits, _ = stepper.step(np.array([5, 5]), stepper.start(2), features)
+    np.testing.assert_array_equal(*logits)
+
+
 def test_the_state_is_carried_from_window_to_window_and_cleared_at_an_epoch(eagerly):
     dataset = texts(LETTERS * 20)
     run = Run(dataset, make_settings(**SMALL, epochs=2))
