@@ -18,13 +18,14 @@ class Scratch:
     """A file without a name, that is gone when nothing refers to it any more or the process ends."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: where it takes its room; made if it is not there."""
-        self._folder = folder
+        """folder: where it takes its room; if that cannot be written, it is the system's folder for such files."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it is open as long as this lives
-        except OSError as error:
-            raise CorpusError(_no_room(folder, error)) from error
+        except OSError:
+            folder = Path(tempfile.gettempdir())
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._folder = folder
         weakref.finalize(self, self._file.close)
 
     def append(self, data: bytes) -> tuple[int, int]:
@@ -34,7 +35,10 @@ class Scratch:
             self._file.write(data)
             self._file.flush()
         except OSError as error:
-            raise CorpusError(_no_room(self._folder, error)) from error
+            raise CorpusError(
+                f"a long text needs room for two to three times its size in {self._folder}: {error.strerror or error};"
+                " make room there, or name a folder on a larger disk in SEQGEN_HOME"
+            ) from error
         return begin, self._file.tell()
 
     def read(self, begin: int, end: int) -> bytes:
@@ -44,13 +48,6 @@ class Scratch:
     def mapped(self, dtype: Any) -> np.ndarray:
         """`(n,)`, read-only: all that was written, mapped and not read. It outlives this object."""
         return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
-
-
-def _no_room(folder: Path, error: OSError) -> str:
-    return (
-        f"a long text needs room for two to three times its size in {folder}: {error.strerror or error};"
-        " make room there, or name a folder on a larger disk in SEQGEN_HOME"
-    )
 
 
 class _Piece(NamedTuple):

@@ -52,12 +52,11 @@ def read(path: Path, encoding: str, environment: dict[str, str]) -> tuple[float,
     return wall, cpu
 
 
-def train(path: Path, encoding: str, environment: dict[str, str]) -> dict[str, float]:
+def train(path: Path, encoding: str, size: str, environment: dict[str, str]) -> dict[str, float]:
     """Peak memory of `seqgen train` in MB, and of what kind it was when it was highest."""
-    options = ["--as", encoding, "--max-steps", "20", "--no-samples", "-o", str(path.with_suffix(".safetensors"))]
-    process = subprocess.Popen(
-        [sys.executable, "-c", TRAIN, "train", str(path), *options], env=environment, stderr=subprocess.DEVNULL
-    )
+    options = ["--as", encoding, "--size", size, "--max-steps", "20", "--no-samples"]
+    command = [sys.executable, "-c", TRAIN, "train", str(path), *options, "-o", str(path.with_name("big.safetensors"))]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     status = Path(f"/proc/{process.pid}/status")
     most: dict[str, float] = {}
     while process.poll() is None:
@@ -77,6 +76,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3, help="of reading; the medians are shown")
     parser.add_argument("--text", choices=WORDS, default="mixed")
+    parser.add_argument("--size", default="large", help="of the network; small takes less time")
     parser.add_argument("--encodings", default="chars,bytes")
     arguments = parser.parse_args()
     if not Path("/proc/self/status").exists():
@@ -95,7 +95,7 @@ def main() -> None:
                 f" core (load {os.getloadavg()[0]:.1f})",
                 flush=True,
             )
-            peak = train(path, encoding, environment)
+            peak = train(path, encoding, arguments.size, environment)
             print(
                 f"  {encoding}: 20 steps of training take at most {peak['VmHWM']:,.0f} MB (VmHWM); at the highest"
                 f" sample {peak['RssAnon']:,.0f} MB allocated and {peak['RssFile']:,.0f} MB of mapped files",

@@ -75,7 +75,8 @@ def load_corpus(
 
     A file that cannot be read is skipped with its reason, and so is one that takes 20 s or 1 GB of memory. Music is
     read by `workers` processes (by default one for each CPU) and kept in a cache on disk unless `cache` is False.
-    `text_encoding` is a Python codec name; without one, text is UTF-8 or says what it is by its first bytes.
+    `text_encoding` is a Python codec name; without one, text is UTF-8 or says what it is by its first bytes. Texts of
+    more than 16 MB in all become LongText, unless a separator cuts them.
 
     Raises:
         CorpusError: no such source, nothing to read in it, nothing of it readable, or music and text mixed.
