@@ -39,6 +39,11 @@ class Vocabulary:
         """The specials, then the distinct `tokens`, sorted."""
         return Vocabulary((*SPECIALS, *sorted(set(tokens))))
 
+    @property
+    def smallest_type(self) -> np.dtype:
+        """The unsigned integers that hold every id in the fewest bytes."""
+        return np.min_scalar_type(len(self.tokens) - 1)
+
     def __len__(self) -> int:
         return len(self.tokens)
 

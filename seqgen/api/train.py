@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen import modelfile
 from seqgen.api.model import Model
 from seqgen.corpus import Corpus, load_corpus
-from seqgen.corpus.dataset import Dataset, prepare
+from seqgen.corpus.dataset import Dataset, at_most, prepare
 from seqgen.errors import CorpusError, MissingExtra
 from seqgen.evaluate import NgramStepper, Score, score
 from seqgen.modelfile import Architecture, Header, Side, Sides, Training
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from seqgen.training.loop import History
 
 _NAMES_KEPT = 2000
+FINAL_TOKENS = 1_000_000  # held out, at most this many are scored at the end, which takes about ten seconds
+BASELINE_TOKENS = 5_000_000  # to train on, at most this many are counted for the baseline
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,16 @@ def train_on(
 
 
 def held_out_scores(model: Model, dataset: Dataset, order: int) -> tuple[Score, Score] | None:
-    """The model's score on the held-out side, and that of an n-gram baseline trained on the same; None without one."""
+    """The model's score on the held-out side, and that of an n-gram baseline trained on the same; None without one.
+
+    Of long texts the first FINAL_TOKENS held out are scored, and the baseline knows the first BASELINE_TOKENS.
+    """
     if not dataset.held_out:
         return None
-    baseline = NgramStepper(order, len(dataset.vocabulary), dataset.train)
-    ours = score(model.stepper, dataset.encoding, dataset.vocabulary, dataset.held_out)
-    return ours, score(baseline, dataset.encoding, dataset.vocabulary, dataset.held_out)
+    held_out = at_most(dataset.held_out, FINAL_TOKENS)
+    baseline = NgramStepper(order, len(dataset.vocabulary), at_most(dataset.train, BASELINE_TOKENS))
+    ours = score(model.stepper, dataset.encoding, dataset.vocabulary, held_out)
+    return ours, score(baseline, dataset.encoding, dataset.vocabulary, held_out)
 
 
 def as_corpus(sources: Sequence[str | os.PathLike[str] | Corpus]) -> Corpus:

@@ -56,7 +56,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     Text and music are told apart by the files. Without a length, training ends when the loss on held-out pieces
     stalls, at most after ten minutes. Beside the model, samples/ lets you hear it learn.
     """
-    from seqgen.api.train import held_out_scores, require_tensorflow, train_on
+    from seqgen.api.train import BASELINE_TOKENS, FINAL_TOKENS, held_out_scores, require_tensorflow, train_on
     from seqgen.corpus import load_corpus
     from seqgen.corpus.dataset import prepare
     from seqgen.errors import ConfigError
@@ -129,6 +129,14 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
             f"held out: {ours.nats_per_token:.4f} nats a token; a {name} model of the same tokens:"
             f" {baseline.nats_per_token:.4f} (lower is better)"
         )
+        held_out, learned = (sum(len(row.ids) - 1 for row in side) for side in (dataset.held_out, dataset.train))
+        if held_out > FINAL_TOKENS:
+            console.say(
+                f"  scored on the first {FINAL_TOKENS:,} of {held_out:,} held-out tokens;"
+                " seqgen evaluate --held-out scores all of them"
+            )
+        if learned > BASELINE_TOKENS:
+            console.say(f"  the {name} model has counted the first {BASELINE_TOKENS:,} of {learned:,} tokens")
     console.say(
         f"next: seqgen generate{'' if output == 'model.safetensors' else f' -m {output}'} -o "
         + ("out.mid" if corpus.unit == "music" else "out.txt")

@@ -3,19 +3,24 @@
 The vocabulary comes from the training side alone: what only the held-out side has is UNK there, and counted.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqgen import encodings
+from seqgen.corpus import cache
 from seqgen.corpus.families import families, split
 from seqgen.corpus.load import Corpus, Document, Skipped
 from seqgen.encodings import Encoded, Encoding
 from seqgen.encodings.grid import CONTROLS
+from seqgen.encodings.text import Bytes, Chars
 from seqgen.errors import ConfigError, CorpusError, TokenError
+from seqgen.longtext import LongText, Scratch
 from seqgen.piece import Piece
 from seqgen.vocabulary import END, START, Vocabulary
 
@@ -24,11 +29,15 @@ _CONTROLS_KEPT = 1000
 
 
 class IdSequence(NamedTuple):
-    """One piece or text as ids `(n,)` uint16 or uint32: START, controls, body, END."""
+    """One piece or text as ids `(n,)`: START, controls, body, END.
+
+    They are uint16 or uint32; those of a long text are mapped from a file, in the smallest type that holds them.
+    """
 
     name: str
     ids: np.ndarray
     characters: int = 0  # text only
+    digest: bytes = b""  # SHA-256 of the ids of a long text, so that they need not be read for it
 
 
 @dataclass(frozen=True)
@@ -85,17 +94,18 @@ def prepare(
         inside = encoded
     else:
         inside, outside = _split(codec, encoded, fraction, seed)
-    vocabulary = codec.vocabulary([sequence for _, sequence in inside])
+    vocabulary = _vocabulary(codec, inside)
+    train = to_sequences(codec, vocabulary, inside)
     return Dataset(
         encoding=codec,
         vocabulary=vocabulary,
-        train=to_sequences(vocabulary, inside),
-        held_out=to_sequences(vocabulary, outside),
+        train=train,
+        held_out=to_sequences(codec, vocabulary, outside),
         skipped=tuple(skipped),
         losses=losses,
         chosen=chosen,
         statistics={
-            **_statistics(codec, inside, corpus.separator),
+            **_statistics(codec, inside, train, corpus.separator),
             "held_out_fraction": 0.0 if held_out is not None else fraction,
             "split_seed": seed,
         },
@@ -113,7 +123,7 @@ def encode_with(
     if not encoded:
         reasons = "; ".join(f"{skip.name}: {skip.reason}" for skip in skipped[:3])
         raise CorpusError(f"no piece of {corpus.title!r} fits the encoding {codec.name}: {reasons}")
-    return to_sequences(vocabulary, encoded), skipped
+    return to_sequences(codec, vocabulary, encoded), skipped
 
 
 def held_out_of(
@@ -125,10 +135,24 @@ def held_out_of(
         CorpusError: that is nothing.
     """
     _, outside, skipped = split_again(codec, corpus, fraction, seed)
-    return to_sequences(vocabulary, outside), skipped
+    return to_sequences(codec, vocabulary, outside), skipped
 
 
-_Pair = tuple[Document, Encoded]
+def at_most(sequences: Sequence[IdSequence], tokens: int) -> tuple[IdSequence, ...]:
+    """Sequences from the front, as many as have about `tokens` ids, cutting the last one that is kept."""
+    kept: list[IdSequence] = []
+    left = tokens
+    for sequence in sequences:
+        if left < 2:
+            break
+        ids = sequence.ids[: left + 1]
+        characters = round(sequence.characters * (len(ids) - 1) / (len(sequence.ids) - 1))
+        kept.append(IdSequence(sequence.name, ids, characters))
+        left -= len(ids) - 1
+    return tuple(kept)
+
+
+_Pair = tuple[Document, Encoded | None]  # None: a long text, which is spelled when its ids are written
 
 
 def split_again(
@@ -159,12 +183,20 @@ def _encoding_of(corpus: Corpus, wanted: str | None) -> tuple[str, dict[str, Any
 def _encode_all(
     codec: Encoding[Any], documents: Sequence[Document]
 ) -> tuple[list[_Pair], list[Skipped], dict[str, int]]:
+    in_pieces = isinstance(codec, (Chars, Bytes))
     encoded: list[_Pair] = []
     skipped: list[Skipped] = []
     losses: Counter[str] = Counter()
     for document in documents:
+        content = document.content
+        if isinstance(content, LongText):
+            if in_pieces:
+                encoded.append((document, None))
+                continue
+            content = content.whole()
+            document = replace(document, content=content)
         try:
-            sequences = codec.encode(document.content)
+            sequences = codec.encode(content)
         except TokenError as error:
             skipped.append(Skipped(document.name, str(error)))
             continue
@@ -198,7 +230,7 @@ def _shared(documents: Sequence[Document], held_out: Sequence[Document]) -> int:
 def _cut(document: Document, fraction: float) -> tuple[Document, Document | None]:
     """A text without its last part, and that part, cut after a line end where one is near."""
     text = document.content
-    assert isinstance(text, str)  # the unit says so
+    assert not isinstance(text, Piece)  # the unit says so
     place = round(len(text) * (1 - fraction))
     line_end = text.rfind("\n", 0, place) + 1
     place = line_end if line_end > place - len(text) * fraction / 4 else place
@@ -208,11 +240,26 @@ def _cut(document: Document, fraction: float) -> tuple[Document, Document | None
     return front, Document(f"{document.name} (last part)", text[place:], document.digest)
 
 
-def to_sequences(vocabulary: Vocabulary, encoded: Sequence[_Pair]) -> tuple[IdSequence, ...]:
+def _vocabulary(codec: Encoding[Any], encoded: Sequence[_Pair]) -> Vocabulary:
+    if isinstance(codec, (Chars, Bytes)) and any(sequence is None for _, sequence in encoded):
+        return codec.vocabulary_of(piece for pair in encoded for piece in _spelled(*pair))
+    return codec.vocabulary([sequence for _, sequence in encoded if sequence is not None])
+
+
+def _spelled(document: Document, sequence: Encoded | None) -> Iterable[str]:
+    """A text in pieces: its own where it is long, else its tokens."""
+    return document.content.pieces() if isinstance(document.content, LongText) else sequence.tokens if sequence else ()
+
+
+def to_sequences(codec: Encoding[Any], vocabulary: Vocabulary, encoded: Sequence[_Pair]) -> tuple[IdSequence, ...]:
     """Ids with START and END."""
     smallest = np.uint16 if len(vocabulary) <= 1 << 16 else np.uint32
+    written = iter(_written(codec, vocabulary, [document for document, sequence in encoded if sequence is None]))
     sequences = []
     for document, sequence in encoded:
+        if sequence is None:
+            sequences.append(next(written))
+            continue
         ids = np.empty(len(sequence.tokens) + 2, smallest)
         ids[0], ids[-1] = START, END
         ids[1:-1] = vocabulary.to_ids(sequence.tokens)
@@ -222,14 +269,43 @@ def to_sequences(vocabulary: Vocabulary, encoded: Sequence[_Pair]) -> tuple[IdSe
     return tuple(sequences)
 
 
-def _statistics(codec: Encoding[Any], encoded: Sequence[_Pair], separator: str) -> dict[str, Any]:
+def _written(codec: Encoding[Any], vocabulary: Vocabulary, documents: Sequence[Document]) -> list[IdSequence]:
+    """Long texts, whose ids lie in one file."""
+    if not documents:
+        return []
+    assert isinstance(codec, (Chars, Bytes))  # no other has a pair without tokens
+    scratch = Scratch(cache.home())
+    spell, smallest = codec.speller(vocabulary), vocabulary.smallest_type
+    start, end = np.array([START], smallest), np.array([END], smallest)
+    texts: list[tuple[str, int, bytes]] = []  # name, characters, digest
+    ends: list[int] = []
+    length = 0
+    for document in documents:
+        assert isinstance(document.content, LongText)
+        digest = hashlib.sha256()
+        for ids in chain([start], map(spell, document.content.pieces()), [end]):
+            data = ids.tobytes()
+            scratch.append(data)
+            digest.update(data)
+            length += len(ids)
+        texts.append((document.name, len(document.content), digest.digest()))
+        ends.append(length)
+    mapped = np.split(scratch.mapped(smallest), ends[:-1])
+    return [
+        IdSequence(name, ids, characters, digest) for (name, characters, digest), ids in zip(texts, mapped, strict=True)
+    ]
+
+
+def _statistics(
+    codec: Encoding[Any], encoded: Sequence[_Pair], sequences: Sequence[IdSequence], separator: str
+) -> dict[str, Any]:
     """How pieces begin (their controls, as often as they occur), how long they are, how fast."""
-    lengths = [len(sequence.tokens) for _, sequence in encoded]
-    statistics: dict[str, Any] = {"pieces": len(encoded), "tokens": sum(lengths)}
+    tokens = sum(len(sequence.ids) - 2 for sequence in sequences)
+    statistics: dict[str, Any] = {"pieces": len(encoded), "tokens": tokens}
     if separator:
         statistics["separator"] = separator
     if codec.unit == "music":
-        begins = Counter(" ".join(sequence.tokens[:CONTROLS]) for _, sequence in encoded)
+        begins = Counter(" ".join(sequence.tokens[:CONTROLS]) for _, sequence in encoded if sequence is not None)
         statistics["controls"] = dict(begins.most_common(_CONTROLS_KEPT))
         pieces = [document.content for document, _ in encoded if isinstance(document.content, Piece)]
         tempi = sorted(piece.tempi[0].bpm for piece in pieces if piece.tempi)

@@ -6,14 +6,14 @@ transposed or not, or share a long passage; families go to one side as a whole.
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 
 from seqgen.corpus.load import Document
 from seqgen.errors import ConfigError
+from seqgen.longtext import LongText
 from seqgen.piece import Piece
 
 # Music: 16 notes in a row. 12 notes chain half of the Bach chorales or the fiddle tunes into one family, 16 notes none
@@ -96,7 +96,7 @@ def _draw(documents: Sequence[Document], family: list[int], seed: int) -> tuple[
     return hashlib.sha256(f"{seed} {' '.join(digests)}".encode()).hexdigest(), names
 
 
-def _size(content: Piece | str) -> int:
+def _size(content: Piece | str | LongText) -> int:
     return max(1, len(content.notes) if isinstance(content, Piece) else len(content))
 
 
@@ -127,9 +127,9 @@ class _Joined:
         return [self._root(index) for index in range(len(self._parent))]
 
 
-def _passages(contents: Sequence[Piece | str]) -> tuple[np.ndarray, np.ndarray]:
+def _passages(contents: Sequence[Piece | str | LongText]) -> tuple[np.ndarray, np.ndarray]:
     """The hashes of all passages that count and the documents they are in, as `join_equal` takes them."""
-    texts = [content for content in contents if isinstance(content, str)]
+    texts = [content for content in contents if not isinstance(content, Piece)]
     common = _common_lines(texts)
     step = 1 + sum(map(len, texts)) // _MOST_WINDOWS
     hashes, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
@@ -194,30 +194,65 @@ def _whole_piece(piece: Piece) -> bytes:
     return hashlib.sha256(rows.tobytes()).digest()
 
 
-def _folded(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
+def _pieces(text: str | LongText) -> Iterator[str]:
+    return iter([text]) if isinstance(text, str) else text.pieces()
 
 
-def _whole_text(text: str) -> bytes:
-    return hashlib.sha256(_folded(text).encode("utf-8", "surrogatepass")).digest()
+def _folded(pieces: Iterable[str]) -> Iterator[str]:
+    """The text that `pieces` make together, a piece at a time, with one space for white space and none at its ends."""
+    between = ""  # what stands before the next word
+    begun = False
+    for piece in pieces:
+        folded = re.sub(r"\s+", " ", piece)
+        words = folded.strip(" ")
+        if folded.startswith(" ") and begun:
+            between = " "
+        if words:
+            yield between + words
+            begun = True
+            between = " " if folded.endswith(" ") else ""
 
 
-def _common_lines(texts: Sequence[str]) -> set[str]:
+def _whole_text(text: str | LongText) -> bytes:
+    digest = hashlib.sha256()
+    for piece in _folded(_pieces(text)):
+        digest.update(piece.encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
+
+def _lines(text: str | LongText) -> Iterator[list[str]]:
+    """The lines of a text, many at a time."""
+    rest = ""
+    for piece in _pieces(text):
+        *lines, rest = (rest + piece).splitlines(keepends=True) or [""]
+        yield [line.splitlines()[0] for line in lines]
+    yield rest.splitlines()
+
+
+def _common_lines(texts: Sequence[str | LongText]) -> set[int]:
+    """Hashes of the lines that most texts have."""
     if len(texts) <= _BOILERPLATE_DOCUMENTS:
         return set()
-    counts = Counter(line for text in texts for line in set(text.splitlines()))
-    most = max(_BOILERPLATE_DOCUMENTS, len(texts) // 2)
-    return {line for line, count in counts.items() if count > most}
+    lines = [np.unique(np.fromiter(map(hash, chain.from_iterable(_lines(text))), np.int64)) for text in texts]
+    distinct, counts = np.unique(np.concatenate(lines), return_counts=True)
+    return set(distinct[counts > max(_BOILERPLATE_DOCUMENTS, len(texts) // 2)].tolist())
 
 
-def _text_passages(text: str, common: set[str], step: int) -> np.ndarray:
+def _text_passages(text: str | LongText, common: set[int], step: int) -> np.ndarray:
     """Hashes of the passages; about one in `step` of them, and in every text the same ones."""
-    folded = _folded("\n".join(line for line in text.splitlines() if line not in common) if common else text)
+    pieces = _pieces(text)
+    if common:
+        pieces = ("\n".join([*(line for line in lines if hash(line) not in common), ""]) for lines in _lines(text))
     found = [np.empty(0, np.uint64)]
-    for begin in range(0, len(folded), _BLOCK_CHARACTERS):  # a block at a time: hashes take 8 bytes a character
-        block = folded[begin : begin + _BLOCK_CHARACTERS + PASSAGE_CHARACTERS - 1]
-        hashes = _window_hashes(np.frombuffer(block.encode("utf-32-le", "surrogatepass"), "<u4"), PASSAGE_CHARACTERS)
-        found.append(hashes[hashes % np.uint64(step) == 0])
+    before = ""
+    for piece in _folded(pieces):
+        folded = before + piece
+        for begin in range(0, len(folded), _BLOCK_CHARACTERS):  # a block at a time: hashes take 8 bytes a character
+            block = folded[begin : begin + _BLOCK_CHARACTERS + PASSAGE_CHARACTERS - 1]
+            codes = np.frombuffer(block.encode("utf-32-le", "surrogatepass"), "<u4")
+            hashes = _window_hashes(codes, PASSAGE_CHARACTERS)
+            found.append(hashes[hashes % np.uint64(step) == 0])
+        before = folded[1 - PASSAGE_CHARACTERS :]
     return np.concatenate(found)
 
 

@@ -1,5 +1,6 @@
 """Sources to documents: plan, read what the cache does not have, and keep account of what was skipped."""
 
+import contextlib
 import hashlib
 import os
 from collections import Counter
@@ -16,10 +17,12 @@ from seqgen.corpus.packed import digest, unpack
 from seqgen.corpus.reading import Failure, Job, Reader, read_jobs, read_music
 from seqgen.corpus.sources import Candidate, Plan, Skipped, plan
 from seqgen.errors import CorpusError, FormatError, MissingExtra
+from seqgen.longtext import LongText, Scratch
 from seqgen.piece import Piece
 
 Progress = Callable[[int, int], None]  # files done, files in all
 _REASONS_SHOWN = 3
+_HELD_BYTES = 1 << 24  # text files of more bytes in all are not held in memory
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Document:
     """One piece or text. Those of a file with several are named `file.abc#1`, `file.abc#2` ..."""
 
     name: str
-    content: Piece | str
+    content: Piece | str | LongText
     digest: str  # SHA-256 of the content in hexadecimal
 
 
@@ -72,7 +75,8 @@ def load_corpus(
 
     A file that cannot be read is skipped with its reason, and so is one that takes 20 s or 1 GB of memory. Music is
     read by `workers` processes (by default one for each CPU) and kept in a cache on disk unless `cache` is False.
-    `text_encoding` is a Python codec name; without one, text is UTF-8 or says what it is by its first bytes.
+    `text_encoding` is a Python codec name; without one, text is UTF-8 or says what it is by its first bytes. Texts of
+    more than 16 MB in all become LongText, unless a separator cuts them.
 
     Raises:
         CorpusError: no such source, nothing to read in it, nothing of it readable, or music and text mixed.
@@ -118,27 +122,39 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _documents(candidate: Candidate, contents: list[Piece] | list[str]) -> tuple[list[Document], list[Skipped]]:
+def _documents(
+    candidate: Candidate, contents: list[Piece] | list[str] | list[LongText]
+) -> tuple[list[Document], list[Skipped]]:
     documents, skipped = [], []
     for number, content in enumerate(contents, start=1):
         name = _printable(f"{candidate.name}#{number}" if len(contents) > 1 else candidate.name)
         if isinstance(content, Piece) and not len(content.notes):
             skipped.append(Skipped(name, "has no notes"))
-        elif isinstance(content, str) and not content.strip():
+        elif not isinstance(content, Piece) and _blank(content):
             skipped.append(Skipped(name, "holds only white space"))
         else:
             documents.append(Document(name, content, digest(content)))
     return documents, skipped
 
 
+def _blank(text: str | LongText) -> bool:
+    return not any(piece.strip() for piece in ([text] if isinstance(text, str) else text.pieces()))
+
+
 def _read_texts(
     plan_: Plan, text_encoding: str | None, progress: Progress | None
-) -> Iterator[tuple[Candidate, list[str] | Failure]]:
+) -> Iterator[tuple[Candidate, list[str] | list[LongText] | Failure]]:
+    scratch = Scratch(pieces_cache.home()) if _size(plan_) > _HELD_BYTES else None
     for done, candidate in enumerate(plan_.candidates, start=1):
-        outcome: list[str] | Failure
+        outcome: list[str] | list[LongText] | Failure
         try:
-            texts = formats.read_all(candidate.path, text_encoding=text_encoding)
-            outcome = [part for text in texts if isinstance(text, str) for part in _cut(text, candidate.separator)]
+            if scratch is not None and not candidate.separator:
+                with open(candidate.path, "rb") as file:
+                    found = formats.text.pieces(file, str(candidate.path), text_encoding)
+                    outcome = [LongText.write(found, scratch)]
+            else:
+                texts = formats.read_all(candidate.path, text_encoding=text_encoding)
+                outcome = [part for text in texts if isinstance(text, str) for part in _cut(text, candidate.separator)]
         except FormatError as error:
             outcome = Failure(str(error))
         except OSError as error:
@@ -146,6 +162,15 @@ def _read_texts(
         if progress is not None:
             progress(done, len(plan_.candidates))
         yield candidate, outcome
+
+
+def _size(plan_: Plan) -> int:
+    """Bytes of all files that can be found."""
+    sizes = 0
+    for candidate in plan_.candidates:
+        with contextlib.suppress(OSError):  # said when it is read
+            sizes += candidate.path.stat().st_size
+    return sizes
 
 
 def _cut(text: str, separator: str) -> list[str]:

@@ -5,6 +5,7 @@ import hashlib
 import msgspec
 import numpy as np
 
+from seqgen.longtext import LongText
 from seqgen.piece import NOTE, Key, Meter, Part, Piece, Tempo, Text
 
 
@@ -49,10 +50,15 @@ def unpack(data: bytes) -> list[Piece]:
     return pieces
 
 
-def digest(content: Piece | str) -> str:
+def digest(content: Piece | str | LongText) -> str:
     """SHA-256 in hexadecimal of all that a listener or reader could tell; what was lost in reading does not count."""
     if isinstance(content, str):
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+    if isinstance(content, LongText):
+        text = hashlib.sha256()
+        for block in content.blocks():
+            text.update(block)
+        return text.hexdigest()
     stored = _stored(content)
     stored.losses = {}
     return hashlib.sha256(_encode(stored)).hexdigest()

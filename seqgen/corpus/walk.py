@@ -81,5 +81,25 @@ def walk(grammar: Grammar, kinds: np.ndarray, sequence: IdSequence, table: MaskT
     return Walk(features, masks, targets, steps)
 
 
+class Conditions(NamedTuple):
+    """Of a Walk, what training needs."""
+
+    features: np.ndarray  # (n - 1, n_features) int32
+    targets: np.ndarray  # (n - 1,) bool
+
+
+def conditions(grammar: Grammar, kinds: np.ndarray, sequence: IdSequence, table: MaskTable) -> Conditions:
+    """As `walk` finds them; of text nothing is followed, and so nothing kept, for each token: all are targets.
+
+    Raises:
+        TokenError: an id of music is not legal where it stands.
+    """
+    places = len(sequence.ids) - 1
+    if not grammar.feature_sizes and not (kinds == Kind.CONTROL).any():
+        return Conditions(np.zeros((places, 0), np.int32), np.broadcast_to(np.True_, places))
+    found = walk(grammar, kinds, sequence, table)
+    return Conditions(found.features, found.targets)
+
+
 def _illegal(sequence: IdSequence, place: int) -> TokenError:
     return TokenError(f"{sequence.name}: id {sequence.ids[place + 1]} is not legal at token {place + 1}")

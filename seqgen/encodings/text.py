@@ -1,15 +1,16 @@
 """`chars` and `bytes`: a token is a character, or a byte of the UTF-8 form. A step is one of them."""
 
 import codecs
+import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from seqgen.encodings.base import Encoded, Kind, Table
 from seqgen.errors import TokenError
-from seqgen.vocabulary import END, SPECIALS, Vocabulary
+from seqgen.vocabulary import END, SPECIALS, UNK, Vocabulary
 
 
 class Chars:
@@ -31,6 +32,21 @@ class Chars:
     def vocabulary(self, sequences: Sequence[Encoded]) -> Vocabulary:
         return Vocabulary.of(token for sequence in sequences for token in set(sequence.tokens))
 
+    def vocabulary_of(self, pieces: Iterable[str]) -> Vocabulary:
+        """The same of texts in NFC, in pieces."""
+        seen = np.zeros(sys.maxunicode + 1, bool)
+        for piece in pieces:
+            seen[_codes(piece)] = True
+        return Vocabulary.of(map(chr, np.flatnonzero(seen).tolist()))
+
+    def speller(self, vocabulary: Vocabulary) -> Callable[[str], np.ndarray]:
+        """What gives the ids of a piece of text in NFC, in the smallest type."""
+        table = np.full(sys.maxunicode + 1, UNK, vocabulary.smallest_type)
+        for token, id in vocabulary.ids.items():
+            if token not in SPECIALS:
+                table[ord(token)] = id
+        return lambda piece: table.take(_codes(piece))
+
     def grammar(self, vocabulary: Vocabulary) -> "FreeGrammar":
         return FreeGrammar(vocabulary)
 
@@ -39,6 +55,13 @@ class Chars:
 
     def transpose_ids(self, vocabulary: Vocabulary, semitones: int) -> None:
         return None
+
+
+def _codes(text: str) -> np.ndarray:
+    """Code points, `(len(text),)`."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 class FreeGrammar:
@@ -86,11 +109,7 @@ class Bytes:
 
     def encode(self, source: str) -> list[Encoded]:
         """Raises TokenError where a half of a surrogate pair stands alone, which has no UTF-8 form."""
-        try:
-            data = unicodedata.normalize("NFC", source).encode()
-        except UnicodeEncodeError as error:
-            raise TokenError(f"the text has no UTF-8 form: {error}") from error
-        return [Encoded([f"{byte:02x}" for byte in data], {})]
+        return [Encoded([f"{byte:02x}" for byte in _utf8(unicodedata.normalize("NFC", source))], {})]
 
     def decode(self, tokens: Sequence[str]) -> str:
         try:
@@ -100,7 +119,15 @@ class Bytes:
             raise TokenError(f"these bytes are not UTF-8 text: {error}") from error
 
     def vocabulary(self, sequences: Sequence[Encoded]) -> Vocabulary:
+        return self.vocabulary_of(())
+
+    def vocabulary_of(self, pieces: Iterable[str]) -> Vocabulary:
         return Vocabulary.of(f"{byte:02x}" for byte in range(256))
+
+    def speller(self, vocabulary: Vocabulary) -> Callable[[str], np.ndarray]:
+        """What gives the ids of a piece of text in NFC, in the smallest type; it raises as `encode` does."""
+        ids = vocabulary.to_ids(f"{byte:02x}" for byte in range(256)).astype(vocabulary.smallest_type)
+        return lambda piece: ids.take(np.frombuffer(_utf8(piece), np.uint8))
 
     def grammar(self, vocabulary: Vocabulary) -> "Utf8Grammar":
         return Utf8Grammar(vocabulary)
@@ -110,6 +137,13 @@ class Bytes:
 
     def transpose_ids(self, vocabulary: Vocabulary, semitones: int) -> None:
         return None
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise TokenError(f"the text has no UTF-8 form: {error}") from error
 
 
 # RFC 3629: the ranges a byte may take, as (first, last, the ranges of the bytes that must follow)

@@ -9,6 +9,8 @@ import numpy as np
 from seqgen.corpus.dataset import IdSequence
 from seqgen.vocabulary import PAD
 
+_NUMBERS_KEPT = 1 << 24  # probabilities worked out before
+
 
 class NgramStepper:
     """Interpolated n-grams with Witten-Bell smoothing (Witten and Bell 1991), down to the uniform distribution.
@@ -51,5 +53,6 @@ class NgramStepper:
                 known = shorter * len(seen)
                 known[list(seen)] += np.array(list(seen.values()), float)
                 known /= seen.total() + len(seen)
-            self._known[history] = known
+            if len(self._known) * self.n_values < _NUMBERS_KEPT:
+                self._known[history] = known
         return known

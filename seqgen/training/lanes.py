@@ -4,12 +4,14 @@ Every epoch draws the order of the sequences, a transposition for each, and wher
 by (seed, epoch), never by hidden generator state.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 
-from seqgen.corpus.walk import Walk
+from seqgen.corpus.walk import Conditions, Walk
 from seqgen.errors import CorpusError
 from seqgen.vocabulary import START
 
@@ -30,7 +32,7 @@ class Lanes:
     def __init__(
         self,
         sequences: Sequence[np.ndarray],
-        walks: Sequence[Walk],
+        walks: Sequence[Walk | Conditions],
         *,
         batch_size: int,
         tx: int,
@@ -49,40 +51,54 @@ class Lanes:
         self.tokens = sum(len(ids) - 1 for ids in sequences)
         if self.tokens < tx:
             raise CorpusError(f"there are {self.tokens} tokens to train on, less than one window of Tx = {tx}")
-        lane = -(-self.tokens // batch_size)
-        self.windows_per_epoch = -(-lane // tx)
+        self._lane = -(-self.tokens // batch_size)  # places of the stream a lane
+        self.windows_per_epoch = -(-self._lane // tx)
 
-    def epoch(self, number: int) -> Iterator[Window]:
-        """The windows of one epoch; the first begins from the zero state."""
+    def epoch(self, number: int, first: int = 0) -> Iterator[Window]:
+        """The windows of one epoch from the `first` on; that of number 0 begins from the zero state.
+
+        A window is cut out of the sequences when its turn comes: they may be long, and mapped from a file.
+        """
         random = np.random.Generator(np.random.Philox(key=[self._seed, number]))
-        order = random.permutation(len(self._sequences))
-        ids, targets, features, weights = [], [], [], []
-        for index in order:
-            sequence, steps = self._sequences[index], self._walks[index]
-            if self._transpositions is not None:
-                tables = self._transpositions[index]
-                sequence = tables[random.integers(len(tables))][sequence]
-            ids.append(sequence[:-1])
-            targets.append(sequence[1:])
-            features.append(steps.features)
-            weights.append(steps.targets)
+        order = random.permutation(len(self._sequences)).tolist()
+        tables: list[np.ndarray | None] = [None] * len(order)
+        if self._transpositions is not None:
+            choices = [self._transpositions[index] for index in order]
+            tables = [choice[random.integers(len(choice))] for choice in choices]
+        ends = list(accumulate(len(self._sequences[index]) - 1 for index in order))
         offset = int(random.integers(self.tokens))
-        stream = Window(
-            self._laid(np.concatenate(ids).astype(np.int32), offset),
-            self._laid(np.concatenate(features), offset),
-            self._laid(np.concatenate(targets).astype(np.int32), offset),
-            self._laid(np.concatenate(weights).astype(np.float32), offset),
-            np.empty(0),
-        )
-        stream = stream._replace(keep=(stream.ids != START).astype(np.float32))
-        for begin in range(0, len(stream.ids), self._tx):
-            yield Window(*(array[begin : begin + self._tx] for array in stream))
+        for begin in range(first * self._tx, self._lane, self._tx):
+            yield self._window(order, tables, ends, offset, begin)
 
-    def _laid(self, values: np.ndarray, offset: int) -> np.ndarray:
-        """`(windows * Tx, batch, ...)`: the stream from `offset` on, one lane a column, zeros where it has ended."""
-        lane = -(-self.tokens // self._batch)
-        padded = np.zeros((lane * self._batch, *values.shape[1:]), values.dtype)
-        padded[: len(values)] = np.roll(values, -offset, axis=0)
-        laid = np.zeros((self.windows_per_epoch * self._tx, self._batch, *values.shape[1:]), values.dtype)
-        laid[:lane] = padded.reshape(self._batch, lane, *values.shape[1:]).swapaxes(0, 1)
-        return laid
+    def _window(
+        self, order: list[int], tables: list[np.ndarray | None], ends: list[int], offset: int, begin: int
+    ) -> Window:
+        """Places `begin` to `begin + Tx` of every lane; zeros where it has ended.
+
+        order, tables, ends: the sequences as they come in the stream, how each is mapped and where it ends there.
+        offset: where in the stream the first lane begins; the last one goes on at its front.
+        """
+        shape = self._batch, self._tx
+        ids, targets, weights = np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+        features = np.zeros((*shape, self._walks[0].features.shape[1]), np.int32)
+        for row in range(self._batch):
+            place = row * self._lane + begin
+            length = min(self._tx, self._lane - begin, self.tokens - place)
+            filled = 0
+            while filled < length:
+                there = (offset + place + filled) % self.tokens
+                turn = bisect_right(ends, there)
+                sequence, walk = self._sequences[order[turn]], self._walks[order[turn]]
+                low = there - (ends[turn] - len(sequence) + 1)
+                high = min(low + length - filled, len(sequence) - 1)
+                run, table = sequence[low : high + 1], tables[turn]
+                if table is not None:
+                    run = table[run]
+                part = row, slice(filled, filled + high - low)
+                ids[part], targets[part] = run[:-1], run[1:]
+                features[part], weights[part] = walk.features[low:high], walk.targets[low:high]
+                filled += high - low
+        ids, features, targets, weights = (  # time first
+            np.ascontiguousarray(array.swapaxes(0, 1)) for array in (ids, features, targets, weights)
+        )
+        return Window(ids, features, targets, weights, keep=(ids != START).astype(np.float32))

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.corpus.dataset import Dataset, IdSequence
-from seqgen.corpus.walk import MaskTable, walk
+from seqgen.corpus.dataset import Dataset, at_most
+from seqgen.corpus.walk import MaskTable, conditions
 from seqgen.encodings.grid import TRANSPOSITIONS
 from seqgen.errors import ConfigError, TrainingError
 from seqgen.evaluate import score
@@ -26,7 +26,7 @@ from seqgen.training.update import Updater, Weights
 from seqgen.training.watch import Watch, collapsed
 from seqgen.vocabulary import UNK
 
-_VALIDATION_TOKENS = 100_000  # at most this many are scored while training; the final score is of all
+_VALIDATION_TOKENS = 100_000  # at most this many are scored while training
 _SHORTEST_PAUSE, _FIRST_VALIDATION, _VALIDATION_SECONDS = 1.0, 4.0, 20.0
 _VALIDATIONS = 20  # in a run whose length is in steps
 _PATIENCE = 6  # validations without a better score, and
@@ -140,7 +140,7 @@ class Run:
         encoding, vocabulary = dataset.encoding, dataset.vocabulary
         grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
         table = MaskTable()
-        walks = [walk(grammar, kinds, sequence, table) for sequence in dataset.train]
+        walks = [conditions(grammar, kinds, sequence, table) for sequence in dataset.train]
         transpositions = _transpositions(dataset) if settings.transpose else None
         tokens = sum(len(sequence.ids) - 1 for sequence in dataset.train)
         self._may_stall = settings.minutes is None and settings.epochs is None and settings.max_steps is None
@@ -162,7 +162,7 @@ class Run:
         )
         self.updater = Updater(self.architecture, self.settings)
         self._watch = Watch(dataset, self.settings.seed)
-        self.held_out = _at_most(dataset.held_out, _VALIDATION_TOKENS)
+        self.held_out = at_most(dataset.held_out, _VALIDATION_TOKENS)
         self.report = Report()
         self.history: History = []
         self.steps_since_validation = 0
@@ -177,9 +177,7 @@ class Run:
         """Windows until the length of the run is reached."""
         epoch, done = divmod(self.report.steps, self.lanes.windows_per_epoch)
         while True:
-            for index, window in enumerate(self.lanes.epoch(epoch)):
-                if index < done:
-                    continue
+            for index, window in enumerate(self.lanes.epoch(epoch, done), start=done):
                 if index == 0:
                     self.updater.clear()
                 if self._progress() >= 1:
@@ -282,7 +280,7 @@ class Run:
         """What must be the same for a run to be the same run."""
         digest = hashlib.sha256("\n".join(self.dataset.vocabulary.tokens).encode("utf-8", "surrogatepass"))
         for sequence in (*self.dataset.train, *self.dataset.held_out):
-            digest.update(sequence.ids.tobytes())
+            digest.update(sequence.digest or sequence.ids.tobytes())
         return {"corpus": digest.hexdigest()[:12], **self.settings.as_dict()}
 
     def _total_steps(self) -> int | None:
@@ -325,17 +323,3 @@ def _transpositions(dataset: Dataset) -> list[list[np.ndarray]] | None:
         used = used[used != UNK]
         allowed.append([table for table in tables.values() if (table[used] != UNK).all()])
     return allowed
-
-
-def _at_most(sequences: tuple[IdSequence, ...], tokens: int) -> list[IdSequence]:
-    """Sequences from the front, as many as have about `tokens` ids, cutting the last one that is kept."""
-    kept: list[IdSequence] = []
-    left = tokens
-    for sequence in sequences:
-        if left < 2:
-            break
-        ids = sequence.ids[: left + 1]
-        characters = round(sequence.characters * (len(ids) - 1) / (len(sequence.ids) - 1))
-        kept.append(sequence._replace(ids=ids, characters=characters))
-        left -= len(ids) - 1
-    return kept

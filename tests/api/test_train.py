@@ -1,10 +1,11 @@
 """From files to a model and back to files, in Python."""
 
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
-from made import document, midi, tune
+from made import document, midi, tune, untrained
 
 import seqgen
 from seqgen.api.train import held_out_scores, train_on
@@ -112,3 +113,23 @@ def test_the_baseline_is_scored_on_the_same_side():
     assert baseline.nats_per_token < 1.5  # the verses repeat
     assert np.isfinite(ours.nats_per_token)
     assert held_out_scores(model, prepare(lines, fraction=0), 3) is None
+
+
+def test_of_a_long_text_the_front_is_scored_in_the_end(monkeypatch):
+    """The baseline counts no more than it may, and both are scored on as much as is said."""
+    lines = Corpus("made", "text", (document(VERSES, "verses"),))
+    dataset = prepare(lines, fraction=0.5)
+    model = untrained("chars", [VERSES])
+    module = sys.modules["seqgen.api.train"]  # as an attribute it is the function
+    whole = held_out_scores(model, dataset, 3)
+    monkeypatch.setattr(module, "FINAL_TOKENS", 50)
+    front = held_out_scores(model, dataset, 3)
+    monkeypatch.setattr(module, "BASELINE_TOKENS", 20)
+    less = held_out_scores(model, dataset, 3)
+    assert whole is not None
+    assert front is not None
+    assert less is not None
+    assert whole[0].tokens == len(dataset.held_out[0].ids) - 1
+    assert front[0].tokens == front[1].tokens == less[1].tokens == 50
+    assert less[0] == front[0]
+    assert less[1].nats_per_token > front[1].nats_per_token

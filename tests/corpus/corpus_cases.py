@@ -8,6 +8,7 @@ from pathlib import Path
 from seqgen.corpus import Document
 from seqgen.corpus.packed import digest
 from seqgen.errors import FormatError, MissingExtra
+from seqgen.longtext import LongText, Scratch
 from seqgen.piece import Part, Piece
 
 FOLK = [62, 67, 67, 69, 71, 67, 71, 69, 67, 69, 71, 72, 74, 67, 71, 69, 64, 66, 67, 62]  # 20 notes, many turns
@@ -32,6 +33,14 @@ def tune(pitches: list[int], *, drums: bool = False, name: str = "") -> Document
 
 def text(content: str, name: str = "text") -> Document:
     return Document(name, content, digest(content))
+
+
+def long(document: Document, folder: Path, characters: int) -> Document:
+    """The same document of text as one that is not held in memory, in pieces of so many characters."""
+    whole = document.content
+    assert isinstance(whole, str)
+    pieces = [whole[begin : begin + characters] for begin in range(0, len(whole), characters)]
+    return Document(document.name, LongText.write(pieces, Scratch(folder)), document.digest)
 
 
 def misbehaving(path: Path) -> list[Piece]:

@@ -1,14 +1,18 @@
 """prepare: encoded, split, numbered; and held_out_of, which must find the same again."""
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from corpus_cases import long
 from hypothesis import given
 from hypothesis import strategies as st
 from made import document, piece
 
 from seqgen import encodings
 from seqgen.corpus import Corpus, families
-from seqgen.corpus.dataset import encode_with, held_out_of, prepare
+from seqgen.corpus.dataset import Dataset, at_most, encode_with, held_out_of, prepare
 from seqgen.errors import ConfigError, CorpusError
 from seqgen.piece import Part, Piece, Tempo
 from seqgen.vocabulary import END, START, UNK
@@ -257,3 +261,63 @@ def test_losses_are_counted():
     late = Piece.build([(1, 7, 60, 80, 0), (9, 7, 62, 80, 0)], 8)  # an eighth of a quarter off the grid of 4
     dataset = prepare(corpus(late), encoding="notes", fraction=0)
     assert dataset.losses == {"notes moved to the grid": 2}
+
+
+# --- long texts -------------------------------------------------------------------------------------------------------
+
+VERSES = [f"Zeile {number}: façade, 曲水流觴 and {'é𝄞'[number % 2]}\n" * (3 + number % 5) for number in range(14)]
+
+
+def same(one: Dataset, other: Dataset) -> None:
+    assert one.vocabulary == other.vocabulary
+    assert (one.statistics, one.skipped, one.shared) == (other.statistics, other.skipped, other.shared)
+    for side in ("train", "held_out"):
+        for sequence, wanted in zip(getattr(one, side), getattr(other, side), strict=True):
+            assert (sequence.name, sequence.characters) == (wanted.name, wanted.characters)
+            np.testing.assert_array_equal(sequence.ids, wanted.ids)
+
+
+@pytest.mark.parametrize("encoding", ["chars", "bytes", "words"])
+@pytest.mark.parametrize("contents", [["\n".join(VERSES)], VERSES[:3], VERSES], ids=["one", "three", "fourteen"])
+@pytest.mark.parametrize("characters", [1, 7, 10_000])
+def test_long_texts_become_what_short_ones_do(tmp_path, encoding, contents, characters):
+    """Cut, split by family, numbered and held out again."""
+    short = corpus(*contents, unit="text")
+    long_ = replace(short, documents=tuple(long(one, tmp_path, characters) for one in short.documents))
+    prepared = prepare(long_, encoding=encoding, fraction=0.25, seed=3)
+    same(prepared, prepare(short, encoding=encoding, fraction=0.25, seed=3))
+    again, _ = held_out_of(prepared.encoding, prepared.vocabulary, long_, 0.25, 3)
+    assert [sequence.ids.tolist() for sequence in again] == [row.ids.tolist() for row in prepared.held_out]
+    own = corpus(VERSES[0], "another text", unit="text")
+    long_own = replace(own, documents=tuple(long(one, tmp_path, characters) for one in own.documents))
+    wanted = prepare(short, encoding=encoding, held_out=own)
+    same(prepare(long_, encoding=encoding, held_out=long_own), wanted)
+    same(prepare(long_, encoding=encoding, held_out=own), wanted)  # the one long, the other not
+    same(prepare(short, encoding=encoding, held_out=long_own), wanted)
+
+
+def test_the_ids_of_a_long_text_take_the_fewest_bytes(tmp_path):
+    for content, encoding, wanted in (
+        ("some text", "chars", np.uint8),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 252))), "chars", np.uint8),  # with the specials 256
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 253))), "chars", np.uint16),
+        ("some text", "bytes", np.uint16),
+    ):
+        made = corpus(unit="text")
+        made = replace(made, documents=(long(document(content, "long"), tmp_path, 100),))
+        (sequence,) = prepare(made, encoding=encoding, fraction=0).train
+        assert sequence.ids.dtype == wanted
+        assert not sequence.ids.flags.owndata
+        assert sequence.digest == hashlib.sha256(sequence.ids.tobytes()).digest()
+
+
+def test_at_most_takes_from_the_front():
+    sequences = prepare(corpus("abcdef", "abc", unit="text"), fraction=0).train
+    assert [(row.ids.tolist(), row.characters) for row in at_most(sequences, 100)] == [
+        (row.ids.tolist(), row.characters) for row in sequences
+    ]
+    cut = at_most(sequences, 9)
+    assert [len(row.ids) - 1 for row in cut] == [7, 2]
+    assert cut[1].ids.tolist() == sequences[1].ids[:3].tolist()
+    assert cut[1].characters == round(3 * 2 / 4)
+    assert [len(row.ids) - 1 for row in at_most(sequences, 3)] == [3]

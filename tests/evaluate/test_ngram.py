@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seqgen import encodings
 from seqgen.corpus.dataset import IdSequence
-from seqgen.evaluate import NgramStepper, score
+from seqgen.evaluate import NgramStepper, ngram, score
 from seqgen.vocabulary import END, PAD, START, Vocabulary
 
 A, B = 4, 5
@@ -94,3 +94,15 @@ def test_it_is_scored_as_any_stepper():
     unigram, bigram = (score(NgramStepper(n, 6, [text]), encoding, vocabulary, [text]) for n in (1, 2))
     assert bigram.nats_per_token < 0.1
     assert unigram.nats_per_token == pytest.approx(math.log(2), abs=0.1)
+
+
+def test_what_it_keeps_is_bounded_and_makes_no_difference(monkeypatch):
+    texts = sequences([A, B, A, A, B, B, A], [B, A])
+    histories = [(START, A), (START, A, B), (START, B, A), (START, B, B, A)]
+    wanted = [after(NgramStepper(3, N_VALUES, texts), *history) for history in histories]
+    monkeypatch.setattr(ngram, "_NUMBERS_KEPT", 2 * N_VALUES)
+    stepper = NgramStepper(3, N_VALUES, texts)
+    for _ in range(2):
+        for history, row in zip(histories, wanted, strict=True):
+            np.testing.assert_array_equal(after(stepper, *history), row)
+    assert len(stepper._known) == 2

@@ -13,7 +13,7 @@ from seqgen.corpus.dataset import prepare
 from seqgen.corpus.walk import Walk
 from seqgen.errors import CorpusError
 from seqgen.training import make_settings
-from seqgen.training.lanes import Lanes
+from seqgen.training.lanes import Lanes, Window
 from seqgen.training.loop import Run
 from seqgen.vocabulary import END, PAD, START
 
@@ -31,6 +31,36 @@ def made(lengths: list[int], seed: int = 0) -> tuple[list[np.ndarray], list[Walk
         sequences.append(ids)
         walks.append(Walk(features, np.zeros(shape, np.int32), targets, np.zeros(shape, bool)))
     return sequences, walks
+
+
+def reference(sequences, walks, transpositions, batch_size: int, tx: int, seed: int, epoch: int) -> list[Window]:
+    """The windows of an epoch, cut out of the whole stream, which is laid out at once."""
+    random = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+    ids, targets, features, weights = [], [], [], []
+    for index in random.permutation(len(sequences)):
+        sequence = sequences[index]
+        if transpositions is not None:
+            sequence = transpositions[index][random.integers(len(transpositions[index]))][sequence]
+        ids.append(sequence[:-1])
+        targets.append(sequence[1:])
+        features.append(walks[index].features)
+        weights.append(walks[index].targets)
+    tokens = sum(map(len, ids))
+    offset = int(random.integers(tokens))
+    lane = -(-tokens // batch_size)
+    windows = -(-lane // tx)
+
+    def laid(parts: list[np.ndarray], dtype) -> np.ndarray:
+        values = np.concatenate(parts).astype(dtype)
+        padded = np.zeros((lane * batch_size, *values.shape[1:]), dtype)
+        padded[:tokens] = np.roll(values, -offset, axis=0)
+        whole = np.zeros((windows * tx, batch_size, *values.shape[1:]), dtype)
+        whole[:lane] = padded.reshape(batch_size, lane, *values.shape[1:]).swapaxes(0, 1)
+        return whole
+
+    stream = [laid(ids, np.int32), laid(features, np.int32), laid(targets, np.int32), laid(weights, np.float32)]
+    stream.append((stream[0] != START).astype(np.float32))
+    return [Window(*(array[begin : begin + tx] for array in stream)) for begin in range(0, windows * tx, tx)]
 
 
 LENGTHS = st.lists(st.integers(3, 25), min_size=1, max_size=7)
@@ -67,6 +97,29 @@ def test_every_place_comes_exactly_once_an_epoch(lengths, batch_size, tx, seed, 
             got[int(window.ids[place]), int(window.targets[place]), features, float(window.weights[place])] += 1
     assert got == wanted
     assert padding == lanes.windows_per_epoch * tx * batch_size - tokens
+
+
+@given(LENGTHS, st.integers(1, 9), st.integers(1, 30), st.integers(0, 2**31 - 1), st.integers(0, 5), st.integers(0, 3))
+@settings(max_examples=150)
+def test_windows_are_bit_for_bit_those_of_the_whole_stream(lengths, batch_size, tx, seed, epoch, tables):
+    """A run that is resumed depends on it."""
+    sequences, walks = made(lengths)
+    assume(sum(lengths) - len(lengths) >= tx)
+    sequences = [sequence.astype(np.uint16) for sequence in sequences]
+    transpositions = None
+    if tables:
+        random = np.random.default_rng(seed)
+        shuffled = [np.append([0, 1, 2, 3], 4 + random.permutation(200)).astype(np.uint16) for _ in range(tables)]
+        transpositions = [shuffled[: 1 + index % tables] for index in range(len(sequences))]
+    wanted = reference(sequences, walks, transpositions, batch_size, tx, seed, epoch)
+    lanes = Lanes(sequences, walks, batch_size=batch_size, tx=tx, seed=seed, transpositions=transpositions)
+    first = seed % len(wanted)
+    for windows, expected in ((lanes.epoch(epoch), wanted), (lanes.epoch(epoch, first), wanted[first:])):
+        for window, other in zip(windows, expected, strict=True):
+            for array, values in zip(window, other, strict=True):
+                assert array.dtype == values.dtype
+                assert array.flags.c_contiguous
+                np.testing.assert_array_equal(array, values)
 
 
 @given(LENGTHS, st.integers(1, 9), st.integers(1, 12), st.integers(0, 100))
