@@ -70,7 +70,8 @@ def command(
         inside, outside, skipped = split_again(model.encoding, corpus, fraction, split_seed)
         failed = _say_skipped(model, corpus, skipped)
         # through the encoding, as what is generated: real music must not differ by what no model of it could write
-        training, real = ([model.encoding.decode(encoded.tokens) for _, encoded in side] for side in (inside, outside))
+        sides = ([encoded for _, encoded in side if encoded is not None] for side in (inside, outside))
+        training, real = ([model.encoding.decode(encoded.tokens) for encoded in side] for side in sides)
         compared = _compared(model, training, real, generated, seed or 0)
         click.echo(json.dumps(compared) if as_json else _table(compared))
     else:
