@@ -4,6 +4,7 @@ A temporary file in the same folder, fsync, rename, fsync of the folder: after a
 one complete version. Temporaries of dead processes are removed on the next write of the same name.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _SUFFIX = ".seqgen-tmp"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -37,8 +39,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _FULL:  # which names no file
+            raise OSError(error.errno, f"{error.strerror} (make room and try again)", str(target)) from error
         raise
     _sync_folder(target.parent)
 

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (SeqgenError, OSError) as error:
         if "--debug" in words:
             raise
-        click.echo(f"seqgen: {_one_line(error)}", err=True)
+        click.echo(f"seqgen: {one_line(error)}", err=True)
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -92,7 +92,8 @@ def _globals_first(words: list[str]) -> list[str]:
     return moved + [word for word in words[:end] if word not in moved] + words[end:]
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an expected failure has to say."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return " ".join(str(error).split())

@@ -10,6 +10,7 @@ from seqgen.cli import console
 
 _SAMPLE_STEPS = {"chars": 300, "bytes": 300, "words": 60}
 _SAMPLE_MUSIC_STEPS = 128
+_FEW_HELD_OUT = 200  # tokens
 
 
 @click.command("train")
@@ -59,7 +60,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     from seqgen.api.train import BASELINE_TOKENS, FINAL_TOKENS, held_out_scores, require_tensorflow, train_on
     from seqgen.corpus import load_corpus
     from seqgen.corpus.dataset import prepare
-    from seqgen.errors import ConfigError
+    from seqgen.errors import ConfigError, ModelFileError
 
     require_tensorflow()
     target = Path(output)
@@ -86,6 +87,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     failed = [skip for skip in (*corpus.skipped, *dataset.skipped) if skip.failed]
     console.list_skipped(failed)
     _describe(corpus, dataset)
+    _describe_held_out(corpus, dataset, valid)
     checkpoint = {
         "checkpoint_path": target.with_name(f"{target.name}.checkpoint"),
         "checkpoint_every": flags["checkpoint_every"],
@@ -108,7 +110,15 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
             f"interrupted before the first score: {target} is still the old one; --resume goes on with this run"
         )
         ctx.exit(130)
-    trained.model.save(target)
+    saved = checkpoint["checkpoint_path"]
+    try:
+        trained.model.save(target)
+    except ModelFileError as error:
+        if saved.exists():
+            raise ModelFileError(f"{error}; then the same command with --resume goes on from {saved}") from error
+        raise
+    if stopped != "interrupted":
+        saved.unlink(missing_ok=True)
     report = trained.result.report
     ends = {"stalled": "the held-out loss has stalled", "interrupted": "interrupted", "diverged": "the loss diverged"}
     how = ends.get(stopped, "done")
@@ -117,7 +127,10 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         console.say(f"saved the best model so far as {target}; --resume with the same options goes on")
         ctx.exit(130)
     if stopped == "diverged":
-        console.warn(f"the loss was no number any more: lower --lr; saved the best model before that as {target}")
+        console.warn(
+            f"the loss was no number any more after step {report.steps:,}: lower --lr"
+            f" (now {trained.result.settings.lr:g}); saved the best model before that as {target}"
+        )
         ctx.exit(1)
     console.say(f"saved {target}")
     order = 2 if corpus.unit == "music" else 3
@@ -188,8 +201,23 @@ def _describe(corpus: Any, dataset: Any) -> None:
             f"{dataset.shared:,} of the pieces to train on share a passage with what is held out;"
             " its score will be too kind"
         )
-    if not dataset.held_out:
-        console.warn("nothing is held out, so nothing tells when the model begins to copy: give it more pieces")
+
+
+def _describe_held_out(corpus: Any, dataset: Any, valid: Any) -> None:
+    tokens = sum(len(sequence.ids) - 1 for sequence in dataset.held_out)
+    if tokens:
+        if tokens < _FEW_HELD_OUT:
+            console.warn(f"only {tokens:,} tokens are held out, too few for a score to be relied on: give it more pieces")
+        return
+    if valid is not None:
+        reason = f"no piece of {valid.title!r} fits the encoding: name others with --valid"
+    elif not dataset.statistics["held_out_fraction"]:
+        reason = "since --valid-fraction is 0"
+    elif len(corpus.documents) == 1:
+        reason = "there is only one piece: give it more, or name some with --valid"
+    else:
+        reason = "the pieces share passages with each other: give it others too, or name some with --valid"
+    console.warn(f"nothing is held out, so nothing tells when the model begins to copy; {reason}")
 
 
 class _Display:
@@ -239,6 +267,7 @@ class _Display:
         if self._folder is None:
             return
         from seqgen import formats
+        from seqgen.cli.main import one_line
         from seqgen.errors import SamplingError, SeqgenError
 
         self._number += 1
@@ -254,5 +283,5 @@ class _Display:
             self._folder.mkdir(exist_ok=True)
             formats.write(sample, self._folder / f"sample-{self._number:03d}.{ending}")
         except (SeqgenError, OSError) as error:  # a sample is no reason to lose the training
-            console.warn(f"no more samples are written: {error}")
+            console.warn(f"no more samples are written: {one_line(error)}")
             self._folder = None

@@ -20,10 +20,19 @@ _FORMAT = 1
 
 
 def save(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-    """Write `arrays` and `facts` (JSON values); `path` holds the old or the new checkpoint at every moment."""
+    """Write `arrays` and `facts` (JSON values); `path` holds the old or the new checkpoint at every moment.
+
+    Raises:
+        TrainingError: it cannot be written, for example since the disk is full.
+    """
     text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True)
     contiguous = {name: np.array(array, order="C") for name, array in arrays.items()}
-    durable.write_bytes(path, safetensors.numpy.save(contiguous, metadata={_KEY: text}))
+    try:
+        durable.write_bytes(path, safetensors.numpy.save(contiguous, metadata={_KEY: text}))
+    except OSError as error:
+        old = "the one before is kept, and can be resumed" if Path(path).exists() else "there is none before it"
+        reason = error.strerror or error
+        raise TrainingError(f"cannot save the checkpoint {os.fspath(path)!r}: {reason}; {old}") from error
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -49,9 +58,15 @@ def check_same(saved: dict[str, Any], now: dict[str, Any]) -> None:
     """Whether a checkpoint belongs to this run.
 
     Raises:
-        TrainingError: naming what differs.
+        TrainingError: naming everything that differs, in the order of `now`.
     """
-    for name in sorted(saved.keys() | now.keys()):
-        if saved.get(name) != now.get(name):
-            came = f"{saved.get(name)!r}, now {now.get(name)!r}"
-            raise TrainingError(f"the checkpoint is of another run: its {name.replace('_', ' ')} was {came}")
+    differ = [
+        f"{name} was {saved.get(name)!r}, now {now.get(name)!r}"
+        for name in (*now, *sorted(saved.keys() - now.keys()))
+        if saved.get(name) != now.get(name)
+    ]
+    if differ:
+        raise TrainingError(
+            f"the checkpoint is of another run: its {'; its '.join(differ)}. Give the sources and options of that run,"
+            " or begin anew without resuming"
+        )

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,13 +78,13 @@ def fit(
     Ctrl-C (KeyboardInterrupt) ends it early, between two steps; the result then holds the best weights so far.
 
     checkpoint_path: where the run is saved, every `checkpoint_every` steps or else at every validation, and when it is
-    interrupted; removed when it has ended. resume: go on from there. With a length in epochs or steps, and the same
+    interrupted; it stays, for the caller to remove when the result is safe. resume: go on from there. With a length in epochs or steps, and the same
     number of shards on the same machine, the weights become bit for bit those of a run that was never stopped; with one
     in minutes it goes on with the time that is left.
 
     Raises:
         TrainingError: the loss is not finite before the first held-out score (after it the best weights are returned);
-            there is nothing to resume, or it is another run's.
+            there is nothing to resume, or it is another run's; a checkpoint cannot be written.
         CorpusError, ConfigError: the corpus is shorter than a window, or a setting is out of range.
     """
     if checkpoint_every is not None and checkpoint_every < 1:
@@ -99,7 +98,13 @@ def fit(
     try:
         with interrupted_between_steps() as between_steps:
             for window in run.windows():
-                run.step(window)
+                try:
+                    run.step(window)
+                except TrainingError:
+                    if not run.history:
+                        raise
+                    stopped = "diverged"
+                    break
                 if on_step is not None:
                     on_step(run.report)
                 validated = run.validation_is_due()
@@ -114,21 +119,14 @@ def fit(
                 if due and checkpoint_path is not None:
                     checkpoint.save(checkpoint_path, *run.snapshot())
                 between_steps()
-            if run.steps_since_validation:
+            if run.steps_since_validation and stopped != "diverged":
                 run.validate()
     except KeyboardInterrupt:
         if not run.report.steps:
             raise  # nothing is learned yet, so there is nothing to keep
         stopped = "interrupted"
-    except TrainingError:
-        if not run.history:
-            raise
-        stopped = "diverged"
-    if checkpoint_path is not None:
-        if stopped == "interrupted":
+        if checkpoint_path is not None:
             checkpoint.save(checkpoint_path, *run.snapshot())
-        else:
-            Path(checkpoint_path).unlink(missing_ok=True)
     return Result(run.architecture, run.best_weights(), run.report, run.settings, stopped, run.history)
 
 
@@ -281,7 +279,8 @@ class Run:
         digest = hashlib.sha256("\n".join(self.dataset.vocabulary.tokens).encode("utf-8", "surrogatepass"))
         for sequence in (*self.dataset.train, *self.dataset.held_out):
             digest.update(sequence.digest or sequence.ids.tobytes())
-        return {"corpus": digest.hexdigest()[:12], **self.settings.as_dict()}
+        encoding = {"encoding": self.dataset.encoding.name, "options": self.dataset.encoding.options}
+        return {**encoding, "corpus": digest.hexdigest()[:12], **self.settings.as_dict()}
 
     def _total_steps(self) -> int | None:
         """The length of the run in steps, where it is not one in minutes."""

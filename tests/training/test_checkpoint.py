@@ -14,8 +14,8 @@ LETTERS = "abcdefgh"
 SMALL = {"n_a": 8, "layers": 2, "tx": 8, "batch_size": 4, "shards": 2, "dropout": 0.3, "weight_drop": 0.2, "lr": 0.02}
 
 
-def texts(text: str = LETTERS * 60) -> Dataset:
-    return prepare(Corpus("letters", "text", (document(text, "letters"),)), fraction=0.2)
+def texts(text: str = LETTERS * 60, **encoding) -> Dataset:
+    return prepare(Corpus("letters", "text", (document(text, "letters"),)), fraction=0.2, **encoding)
 
 
 class Crash(Exception):
@@ -48,7 +48,7 @@ def test_a_resumed_run_ends_bit_for_bit_as_one_never_stopped(tmp_path, cell, len
     assert bits(resumed.weights) == bits(whole.weights)
     assert resumed.report.best_nats == whole.report.best_nats
     assert [row["valid_nats"] for row in resumed.history] == [row["valid_nats"] for row in whole.history]
-    assert not path.exists()  # the run has ended
+    assert path.exists()  # whoever saves the model removes it then
 
 
 def test_an_interrupted_run_saves_itself_and_goes_on(tmp_path):
@@ -71,8 +71,10 @@ def test_a_checkpoint_of_another_run_is_refused_naming_the_difference(tmp_path):
     with pytest.raises(Crash):
         fit(texts(), make_settings(**settings), on_step=crash_at(9), checkpoint_path=path, checkpoint_every=4)
     for dataset, changed, named in [
-        (texts(LETTERS * 61), {}, "corpus"),
-        (texts(), {"n_a": 9}, "n a was 8, now 9"),
+        (texts(LETTERS * 61), {}, "corpus was '[0-9a-f]+', now '[0-9a-f]+'. Give the sources and options of that run"),
+        (texts(encoding="words"), {}, "encoding was 'chars', now 'words'; its options was {}, now {.*}; its corpus was"),
+        (texts(), {"n_a": 9}, "n_a was 8, now 9"),
+        (texts(), {"n_a": 9, "dropout": 0.2}, "n_a was 8, now 9; its dropout was 0.3, now 0.2[.]"),
         (texts(), {"lr": 0.01}, "lr was 0.02, now 0.01"),
     ]:
         with pytest.raises(TrainingError, match=f"of another run: its {named}"):
