@@ -3,14 +3,14 @@
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seqgen import modelfile
-from seqgen.api.model import Model
+from seqgen.api.model import Model, load
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import Dataset, at_most, prepare
-from seqgen.errors import CorpusError, MissingExtra
+from seqgen.errors import ConfigError, CorpusError, MissingExtra
 from seqgen.evaluate import NgramStepper, Score, score
 from seqgen.modelfile import Architecture, Header, Side, Sides, Training
 from seqgen.version import __version__
@@ -39,29 +39,62 @@ def train(
     options: dict[str, Any] | None = None,
     valid: str | os.PathLike[str] | Corpus | None = None,
     valid_fraction: float = 0.1,
+    from_model: Model | str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> Model:
     """Learn from files, folders or named corpora, as `seqgen train` does.
 
     encoding, options: as in `encodings.make`; chosen from the sources where they are not given. valid: what to hold
-    out, else `valid_fraction` of the sources, by whole families. settings: those of `training.Settings`, for example
-    `minutes=2`, `n_a=256`, `seed=1`. Without a length training ends when the held-out loss stalls, at most after ten
-    minutes.
+    out, else `valid_fraction` of the sources, by whole families. from_model: begin with what this model, or the one in
+    this file, has learned; encoding, cell, n_a and layers are then its own. settings: those of `training.Settings`, for
+    example `minutes=2`, `n_a=256`, `seed=1`. Without a length training ends when the held-out loss stalls, at most
+    after ten minutes.
 
     Raises:
-        CorpusError, ConfigError: nothing to learn from, or a setting out of range. MissingExtra: no TensorFlow.
+        CorpusError, ConfigError: nothing to learn from, or a setting out of range, or not that of `from_model`.
+        ModelFileError: `from_model` cannot be loaded. MissingExtra: no TensorFlow.
         TrainingError: the loss is not finite.
     """
     require_tensorflow()
     from seqgen.training import make_settings
 
     chosen = make_settings(**settings)
+    if from_model is not None:
+        from_model = from_model if isinstance(from_model, Model) else load(from_model)
+        encoding, options, chosen = like(from_model, encoding, options, chosen)
     corpus = as_corpus(sources)
     held_out = valid if isinstance(valid, Corpus) or valid is None else load_corpus(valid)
     dataset = prepare(
         corpus, encoding=encoding, options=options, held_out=held_out, fraction=valid_fraction, seed=chosen.seed
     )
-    return train_on(corpus, dataset, chosen).model
+    return train_on(corpus, dataset, chosen, from_model=from_model).model
+
+
+def like(
+    model: Model, encoding: str | None, options: dict[str, Any] | None, settings: "Settings"
+) -> tuple[str, dict[str, Any], "Settings"]:
+    """Encoding, options and settings for going on from `model`: its own, where they are not given.
+
+    Raises:
+        ConfigError: one is given, and not as the model has it.
+    """
+    from seqgen.training.settings import UNITS
+
+    settings.check()
+    side, shape = model.header.sides.target, model.header.architecture
+    own = {"cell": shape.cell, "n_a": shape.n_a, "layers": shape.layers}
+    given = {"cell": settings.cell, "n_a": settings.n_a or UNITS.get(settings.size or ""), "layers": settings.layers}
+    wanted = {"encoding": encoding, **{name: value for name, value in given.items() if value}}
+    # an option that the encoding does not have is refused where the encoding is made
+    wanted |= {name: value for name, value in (options or {}).items() if name in side.options}
+    has = {"encoding": side.encoding, **own, **side.options}
+    for name, value in wanted.items():
+        if value is not None and value != has[name]:
+            raise ConfigError(
+                f"the model to begin from has {name} {has[name]!r}, not {value!r}:"
+                f" leave {name} out, or begin without that model"
+            )
+    return side.encoding, {**side.options, **(options or {})}, replace(settings, **own)
 
 
 def train_on(
@@ -72,27 +105,35 @@ def train_on(
     on_step: "Callable[[Report], None] | None" = None,
     on_validation: "Callable[[Report, Model], None] | None" = None,
     curves_beside: str | os.PathLike[str] | None = None,
+    from_model: Model | None = None,
     **checkpoint: Any,
 ) -> Trained:
     """Train on a prepared dataset; the hooks are told how it goes. Ctrl-C ends it early with the best so far.
 
-    curves_beside: a model file, beside which the learning curves are written at every validation. checkpoint:
-    `checkpoint_path`, `checkpoint_every` and `resume` of `training.fit`.
+    from_model: begin with its weights; dataset and settings are `like` it. curves_beside: a model file, beside which the
+    learning curves are written at every validation. checkpoint: `checkpoint_path`, `checkpoint_every` and `resume` of
+    `training.fit`.
     """
     require_tensorflow()
     from seqgen.training import curves, fit
+    from seqgen.training.start import Start
+
+    start = None
+    if from_model is not None:
+        rows = (*from_model.vocabulary.tokens, *from_model.grammar.feature_names)
+        start = Start(from_model.weights, rows)
 
     def validated(report: "Report", history: "History", architecture: Architecture, weights: dict) -> None:
         if curves_beside is not None:
             curves.write(curves_beside, history)
         if on_validation is not None:
-            header = _header(corpus, dataset, architecture, settings, report)
+            header = _header(corpus, dataset, architecture, settings, report, from_model)
             on_validation(report, Model(header, weights))
 
-    result = fit(dataset, settings, on_step=on_step, on_validation=validated, **checkpoint)
+    result = fit(dataset, settings, on_step=on_step, on_validation=validated, start=start, **checkpoint)
     if curves_beside is not None:
         curves.write(curves_beside, result.history)
-    header = _header(corpus, dataset, result.architecture, result.settings, result.report)
+    header = _header(corpus, dataset, result.architecture, result.settings, result.report, from_model)
     return Trained(Model(header, result.weights), result, dataset)
 
 
@@ -136,8 +177,20 @@ def require_tensorflow() -> None:
 
 
 def _header(
-    corpus: Corpus, dataset: Dataset, architecture: Architecture, settings: "Settings", report: "Report"
+    corpus: Corpus,
+    dataset: Dataset,
+    architecture: Architecture,
+    settings: "Settings",
+    report: "Report",
+    from_model: Model | None,
 ) -> Header:
+    names = [document.name for document in corpus.documents]
+    chosen = settings.as_dict()
+    if from_model is not None:  # it has learned from those too
+        before = from_model.header.corpus
+        learned = set(before.names) - set(before.held_out)
+        names = list(dict.fromkeys([*names, *sorted(learned)]))
+        chosen["from_model"] = from_model.digest
     side = Side(
         encoding=dataset.encoding.name, options=dataset.encoding.options, vocabulary=list(dataset.vocabulary.tokens)
     )
@@ -152,11 +205,11 @@ def _header(
             # a run whose length is in steps writes the same file again
             seconds=round(report.seconds, 1) if settings.max_steps is None and settings.epochs is None else 0.0,
             valid_nats=report.best_nats,
-            settings=settings.as_dict(),
+            settings=chosen,
         ),
         corpus=modelfile.Corpus(
             digest=corpus.digest,
-            names=[document.name for document in corpus.documents][:_NAMES_KEPT],
+            names=names[:_NAMES_KEPT],
             held_out=[sequence.name for sequence in dataset.held_out][:_NAMES_KEPT],
             statistics=dataset.statistics,
         ),

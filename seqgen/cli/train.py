@@ -1,6 +1,8 @@
 """`seqgen train`."""
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from seqgen.cli import console
 _SAMPLE_STEPS = {"chars": 300, "bytes": 300, "words": 60}
 _SAMPLE_MUSIC_STEPS = 128
 _FEW_HELD_OUT = 200  # tokens
+_NAMED = 5  # tokens
 
 
 @click.command("train")
@@ -27,7 +30,7 @@ _FEW_HELD_OUT = 200  # tokens
 @click.option("--min-count", type=int, help="words: rarer words are unknown. [1]")
 @click.option("--text-encoding", help="How text files are encoded, where it is not Unicode.")
 @click.option("--size", help="small, medium or large. [by the corpus]")
-@click.option("--cell", default="lstm", show_default=True, help="lstm or gru.")
+@click.option("--cell", help="lstm or gru. [lstm]")
 @click.option("--n-a", type=int, default=0, help="Units a layer. [by the size]")
 @click.option("--layers", type=int, default=0, help="Recurrent layers. [by the size]")
 @click.option("--dropout", type=float, help="Share of hidden units dropped in training. [by the size]")
@@ -36,6 +39,7 @@ _FEW_HELD_OUT = 200  # tokens
 @click.option("--batch-size", type=int, default=0, help="Windows side by side. [by the corpus]")
 @click.option("--optimizer", default="adamw", show_default=True, help="adamw, adam, rmsprop or sgd.")
 @click.option("--lr", type=float, default=0.0, help="Peak learning rate. [by the optimizer]")
+@click.option("--from", "from_model", metavar="MODEL", help="Begin with what this model has learned.")
 @click.option("--minutes", type=float, help="Train for so long. [until it stalls, at most 10]")
 @click.option("--epochs", type=float, help="Train for so many passes over the corpus.")
 @click.option("--max-steps", type=int, help="Train for so many updates.")
@@ -57,7 +61,8 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     Text and music are told apart by the files. Without a length, training ends when the loss on held-out pieces
     stalls, at most after ten minutes. Beside the model, samples/ lets you hear it learn.
     """
-    from seqgen.api.train import BASELINE_TOKENS, FINAL_TOKENS, held_out_scores, require_tensorflow, train_on
+    from seqgen.api import load
+    from seqgen.api.train import BASELINE_TOKENS, FINAL_TOKENS, held_out_scores, like, require_tensorflow, train_on
     from seqgen.corpus import load_corpus
     from seqgen.corpus.dataset import prepare
     from seqgen.errors import ConfigError, ModelFileError
@@ -72,22 +77,34 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         )
     _check_writable(target)
     settings = _settings(flags)
+    encoding = flags["encoding"]
+    options = {name: flags[name] for name in ("grid", "part", "joint", "lower", "strip_accents", "min_count")}
+    options = {name: value for name, value in options.items() if value is not None}
+    model = None
+    if flags["from_model"] is not None:
+        model = load(flags["from_model"])
+        if target.exists() and target.samefile(flags["from_model"]):
+            raise ConfigError(f"{output} is the model to begin from, which is kept: name another file with -o")
+        encoding, options, settings = like(model, encoding, options, settings)
     with console.reading() as progress:
         corpus = load_corpus(*sources, text_encoding=flags["text_encoding"], progress=progress)
         valid = load_corpus(flags["valid"], text_encoding=flags["text_encoding"]) if flags["valid"] else None
-    options = {name: flags[name] for name in ("grid", "part", "joint", "lower", "strip_accents", "min_count")}
     dataset = prepare(
         corpus,
-        encoding=flags["encoding"],
-        options={name: value for name, value in options.items() if value is not None},
+        encoding=encoding,
+        options=options,
         held_out=valid,
         fraction=flags["valid_fraction"],
         seed=settings.seed,
     )
+    if model is not None:
+        dataset = replace(dataset, chosen=f"that of {flags['from_model']}")
     failed = [skip for skip in (*corpus.skipped, *dataset.skipped) if skip.failed]
     console.list_skipped(failed)
     _describe(corpus, dataset)
     _describe_held_out(corpus, dataset, valid)
+    if model is not None:
+        _describe_start(model, str(flags["from_model"]), corpus, dataset)
     checkpoint = {
         "checkpoint_path": target.with_name(f"{target.name}.checkpoint"),
         "checkpoint_every": flags["checkpoint_every"],
@@ -102,6 +119,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
             on_step=display.step,
             on_validation=display.validated,
             curves_beside=target,
+            from_model=model,
             **checkpoint,
         )
     stopped = trained.result.stopped
@@ -207,17 +225,36 @@ def _describe_held_out(corpus: Any, dataset: Any, valid: Any) -> None:
     tokens = sum(len(sequence.ids) - 1 for sequence in dataset.held_out)
     if tokens:
         if tokens < _FEW_HELD_OUT:
-            console.warn(f"only {tokens:,} tokens are held out, too few for a score to be relied on: give it more pieces")
+            console.warn(f"only {tokens:,} tokens are held out, too few to rely on their score: give it more pieces")
         return
     if valid is not None:
         reason = f"no piece of {valid.title!r} fits the encoding: name others with --valid"
     elif not dataset.statistics["held_out_fraction"]:
-        reason = "since --valid-fraction is 0"
+        reason = "--valid-fraction is 0"
     elif len(corpus.documents) == 1:
         reason = "there is only one piece: give it more, or name some with --valid"
     else:
         reason = "the pieces share passages with each other: give it others too, or name some with --valid"
     console.warn(f"nothing is held out, so nothing tells when the model begins to copy; {reason}")
+
+
+def _describe_start(model: Any, name: str, corpus: Any, dataset: Any) -> None:
+    tokens, known = dataset.vocabulary.tokens, model.vocabulary.tokens
+    console.say(
+        f"  begins from {name} ({model.digest}): {_listed(tokens, known)} new to it,"
+        f" {_listed(known, tokens)} dropped, which this corpus does not have"
+    )
+    before = (model.statistics.held_out_fraction, model.statistics.split_seed)
+    now = (dataset.statistics["held_out_fraction"], dataset.statistics["split_seed"])
+    if dataset.held_out and corpus.digest == model.header.corpus.digest and before != now:
+        console.warn(f"{name} has learned from pieces that are held out now, so their score will be too kind")
+
+
+def _listed(tokens: Sequence[str], without: Sequence[str]) -> str:
+    """How many of the tokens are not among the others, and a few of them."""
+    missing = sorted(set(tokens) - set(without))
+    names = ", ".join([*map(repr, missing[:_NAMED]), *["..."] * (len(missing) > _NAMED)])
+    return f"{len(missing):,} value{'s' * (len(missing) != 1)}" + (f" ({names})" if missing else "")
 
 
 class _Display:

@@ -53,10 +53,13 @@ class Grammar(Protocol):
     """Which ids may follow. States are immutable and hashable; one state serves any number of sequences.
 
     `feature_sizes` names how many values each of `features(state)` may take: small integers the model sees beside the
-    token, derived from the ids so far and describing the place of the *next* id. Empty for text.
+    token, derived from the ids so far and describing the place of the *next* id. Empty for text. `feature_names` says
+    what each value of each feature means, one after the other: equal names mean the same in every vocabulary, and
+    no token is called so.
     """
 
     feature_sizes: tuple[int, ...]
+    feature_names: tuple[str, ...]
 
     def start(self) -> Any:
         """The state after START."""

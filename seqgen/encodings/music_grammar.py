@@ -27,6 +27,7 @@ class MusicGrammar(ABC):
     """
 
     feature_sizes: tuple[int, ...]
+    feature_names: tuple[str, ...]
 
     def __init__(self, vocabulary: Vocabulary, grid: int, body_feature_sizes: tuple[int, ...] = ()) -> None:
         self.vocabulary = vocabulary
@@ -48,6 +49,9 @@ class MusicGrammar(ABC):
         lengths = sorted({4 * grid, *self._bars.values()})
         self._bar_index = {bar: index for index, bar in enumerate(lengths)}
         self.feature_sizes = (lengths[-1], len(lengths), *body_feature_sizes)
+        own = [f"body {index} {value}" for index, size in enumerate(body_feature_sizes) for value in range(size)]
+        places = [f"position {place}" for place in range(lengths[-1])]
+        self.feature_names = (*places, *(f"bar {length}" for length in lengths), *own)
 
     # what an encoding defines
 

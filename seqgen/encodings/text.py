@@ -68,6 +68,7 @@ class FreeGrammar:
     """Anything may follow anything, but no sequence is empty. The state says whether there is a token yet."""
 
     feature_sizes: tuple[int, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     def __init__(self, vocabulary: Vocabulary, glue: Sequence[str] = ()) -> None:
         """`glue`: tokens that belong to the step of the next token."""
@@ -165,6 +166,7 @@ class Utf8Grammar:
     """States are (whether there is a byte yet, the ranges of the bytes that must still follow)."""
 
     feature_sizes: tuple[int, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._n_values = len(vocabulary)

@@ -21,6 +21,7 @@ from seqgen.training import checkpoint
 from seqgen.training.interrupt import interrupted_between_steps
 from seqgen.training.lanes import Lanes, Window
 from seqgen.training.settings import Settings
+from seqgen.training.start import Start, carried_over
 from seqgen.training.update import Updater, Weights
 from seqgen.training.watch import Watch, collapsed
 from seqgen.vocabulary import UNK
@@ -72,15 +73,18 @@ def fit(
     checkpoint_path: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
+    start: Start | None = None,
 ) -> Result:
     """Train a generator on `dataset.train`, selected on `dataset.held_out` if there is one.
 
     Ctrl-C (KeyboardInterrupt) ends it early, between two steps; the result then holds the best weights so far.
 
     checkpoint_path: where the run is saved, every `checkpoint_every` steps or else at every validation, and when it is
-    interrupted; it stays, for the caller to remove when the result is safe. resume: go on from there. With a length in epochs or steps, and the same
-    number of shards on the same machine, the weights become bit for bit those of a run that was never stopped; with one
-    in minutes it goes on with the time that is left.
+    interrupted; it stays, for the caller to remove when the result is safe. resume: go on from there. With a length in
+    epochs or steps, and the same number of shards on the same machine, the weights become bit for bit those of a run
+    that was never stopped; with one in minutes it goes on with the time that is left.
+
+    start: begin from these weights, which have the cell, units and layers of `settings` and the encoding of `dataset`.
 
     Raises:
         TrainingError: the loss is not finite before the first held-out score (after it the best weights are returned);
@@ -91,7 +95,7 @@ def fit(
         raise ConfigError(f"a checkpoint is saved every 1 or more steps, not {checkpoint_every}")
     if checkpoint_path is None and (resume or checkpoint_every is not None):
         raise ConfigError("a checkpoint needs a path")
-    run = Run(dataset, settings)
+    run = Run(dataset, settings, start)
     if resume and checkpoint_path is not None:
         run.restore(*checkpoint.load(checkpoint_path))
     stopped = "length"
@@ -133,7 +137,7 @@ def fit(
 class Run:
     """The moving parts of one training run."""
 
-    def __init__(self, dataset: Dataset, settings: Settings) -> None:
+    def __init__(self, dataset: Dataset, settings: Settings, start: Start | None = None) -> None:
         self.dataset = dataset
         encoding, vocabulary = dataset.encoding, dataset.vocabulary
         grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
@@ -160,6 +164,10 @@ class Run:
         )
         self.updater = Updater(self.architecture, self.settings)
         self._watch = Watch(dataset, self.settings.seed)
+        self._start = None if start is None else start.digest
+        if start is not None:
+            rows = (*vocabulary.tokens, *grammar.feature_names)
+            self.updater.begin_with(carried_over(start, self.updater.weights(), rows, len(vocabulary)))
         self.held_out = at_most(dataset.held_out, _VALIDATION_TOKENS)
         self.report = Report()
         self.history: History = []
@@ -280,6 +288,7 @@ class Run:
         for sequence in (*self.dataset.train, *self.dataset.held_out):
             digest.update(sequence.digest or sequence.ids.tobytes())
         encoding = {"encoding": self.dataset.encoding.name, "options": self.dataset.encoding.options}
+        encoding["from_model"] = self._start
         return {**encoding, "corpus": digest.hexdigest()[:12], **self.settings.as_dict()}
 
     def _total_steps(self) -> int | None:

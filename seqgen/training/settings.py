@@ -12,7 +12,7 @@ OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
 SIZES = ("small", "medium", "large")
 DEFAULT_MINUTES = 10.0
 
-_UNITS = {"small": 128, "medium": 256, "large": 512}
+UNITS = {"small": 128, "medium": 256, "large": 512}
 _MEDIUM_FROM, _LARGE_FROM = 20_000, 500_000  # tokens
 # A small corpus is soon known by heart: it gets more dropout, and a second layer, which helped where dropout is strong.
 # A large one gets the most from a few minutes with one layer, which is read twice as often in the same time.
@@ -30,7 +30,7 @@ class Settings:
     """
 
     size: str | None = None
-    cell: str = "lstm"
+    cell: str | None = None
     n_a: int = 0  # units a layer
     layers: int = 0
     dropout: float | None = None  # of the hidden state, between layers and before densor
@@ -66,7 +66,8 @@ class Settings:
             batch_size -= batch_size % shards
         chosen: dict[str, Any] = {
             "size": size,
-            "n_a": self.n_a or _UNITS[size],
+            "cell": self.cell or "lstm",
+            "n_a": self.n_a or UNITS[size],
             "layers": self.layers or layers,
             "dropout": dropout if self.dropout is None else self.dropout,
             "weight_drop": 0.0 if self.weight_drop is None else self.weight_drop,
@@ -85,7 +86,7 @@ class Settings:
 
     def check(self) -> None:
         """Raises ConfigError for a value out of range, or more than one length."""
-        for name, allowed in (("cell", CELLS), ("optimizer", OPTIMIZERS), ("size", (None, *SIZES))):
+        for name, allowed in (("cell", (None, *CELLS)), ("optimizer", OPTIMIZERS), ("size", (None, *SIZES))):
             if getattr(self, name) not in allowed:
                 names = ", ".join(str(value) for value in allowed if value)
                 raise ConfigError(f"{name} must be one of {names}, not {getattr(self, name)!r}")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqgen.modelfile import Architecture
-from seqgen.models import build, weights_of
+from seqgen.models import build, load_weights, weights_of
 from seqgen.models.unroll import unroll, zero_state
 from seqgen.models.weights import variables
 from seqgen.training.lanes import Window
@@ -52,6 +52,10 @@ class Updater:
         seed = tf.constant([self._settings.seed, step], tf.int32)
         nats, self._state = self._update(*map(tf.constant, window), self._state, seed, tf.constant(rate, tf.float32))
         return float(nats)
+
+    def begin_with(self, weights: Weights) -> None:
+        """Set all weights, by the names of the model file, before the first update."""
+        load_weights(self._cells, self._densor, weights)
 
     def weights(self) -> Weights:
         """Copies, by the names of the model file."""
