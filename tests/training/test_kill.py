@@ -67,7 +67,8 @@ class Training:
         with self.begin(resume) as process:
             _, said = process.communicate(timeout=120)
         assert process.returncode == 0, said.decode()
-        assert os.listdir(self.model.parent) == [self.model.name]  # no checkpoint and no temporary is left
+        left = [name for name in os.listdir(self.model.parent) if self.model.name in name]
+        assert left == [self.model.name]  # no checkpoint and no temporary
         return self.model.read_bytes()
 
     def kill_itself(self, moment: str, path: Path, number: int = 1, *, resume: bool = True) -> None:
