@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -110,9 +111,9 @@ def train_on(
 ) -> Trained:
     """Train on a prepared dataset; the hooks are told how it goes. Ctrl-C ends it early with the best so far.
 
-    from_model: begin with its weights; dataset and settings are `like` it. curves_beside: a model file, beside which the
-    learning curves are written at every validation. checkpoint: `checkpoint_path`, `checkpoint_every` and `resume` of
-    `training.fit`.
+    from_model: begin with its weights; dataset and settings are `like` it. curves_beside: a model file, beside which
+    the learning curves are written at every validation, where they can be. checkpoint: `checkpoint_path`,
+    `checkpoint_every` and `resume` of `training.fit`.
     """
     require_tensorflow()
     from seqgen.training import curves, fit
@@ -123,16 +124,19 @@ def train_on(
         rows = (*from_model.vocabulary.tokens, *from_model.grammar.feature_names)
         start = Start(from_model.weights, rows)
 
-    def validated(report: "Report", history: "History", architecture: Architecture, weights: dict) -> None:
+    def draw(history: "History") -> None:
         if curves_beside is not None:
-            curves.write(curves_beside, history)
+            with suppress(OSError):  # no reason to lose the training; a full disk is said when the model is saved
+                curves.write(curves_beside, history)
+
+    def validated(report: "Report", history: "History", architecture: Architecture, weights: dict) -> None:
+        draw(history)
         if on_validation is not None:
             header = _header(corpus, dataset, architecture, settings, report, from_model)
             on_validation(report, Model(header, weights))
 
     result = fit(dataset, settings, on_step=on_step, on_validation=validated, start=start, **checkpoint)
-    if curves_beside is not None:
-        curves.write(curves_beside, result.history)
+    draw(result.history)
     header = _header(corpus, dataset, result.architecture, result.settings, result.report, from_model)
     return Trained(Model(header, result.weights), result, dataset)
 

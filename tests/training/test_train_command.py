@@ -127,6 +127,12 @@ def test_no_room_for_a_sample_is_no_reason_to_stop(here, train, fill):
     assert os.listdir(here / "samples") == ["sample-001.txt"]
 
 
+def test_no_room_for_the_curves_is_no_reason_to_stop(here, train, fill):
+    fill("model.log.jsonl")
+    assert "saved model.safetensors" in train("verses.txt")
+    assert not (here / "model.log.jsonl").exists()
+
+
 # --- how long, and what is held out -----------------------------------------------------------------------------------
 
 
