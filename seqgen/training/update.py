@@ -26,10 +26,7 @@ class Updater:
         self._architecture, self._settings = architecture, settings
         self._cells, self._densor = build(architecture, seed=settings.seed)
         self._variables = variables(self._cells, self._densor)
-        if not settings.features:  # then their rows stay zero, and the model file is like any other
-            kernel = self._variables["layers/0/kernel"]
-            is_token = np.arange(kernel.shape[0]) < architecture.n_values
-            kernel.assign(kernel.numpy() * is_token[:, None])
+        self.begin_with(self.weights())
         self._optimizer = _optimizer(settings)
         self._optimizer.build(list(self._variables.values()))
         self._rate: Any = self._optimizer.learning_rate  # a variable, which Keras types as a float
@@ -56,6 +53,10 @@ class Updater:
     def begin_with(self, weights: Weights) -> None:
         """Set all weights, by the names of the model file, before the first update."""
         load_weights(self._cells, self._densor, weights)
+        if not self._settings.features:  # then their rows stay zero, and the model file is like any other
+            kernel = self._variables["layers/0/kernel"]
+            is_token = np.arange(kernel.shape[0]) < self._architecture.n_values
+            kernel.assign(kernel.numpy() * is_token[:, None])
 
     def weights(self) -> Weights:
         """Copies, by the names of the model file."""

@@ -74,6 +74,14 @@ def test_other_seeds_draw_other_weights_where_there_is_no_model(source):
     assert (run.updater.weights()["densor/kernel"] != source.weights["densor/kernel"]).any()
 
 
+def test_without_features_their_rows_are_zero_whatever_it_begins_with():
+    made = tunes((4, 4))
+    run = run_from(seqgen.train(made, **SMALL), made, features=False)
+    kernel, n_values = run.updater.weights()["layers/0/kernel"], run.architecture.n_values
+    assert kernel[:n_values].any()
+    assert not kernel[n_values:].any()
+
+
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_what_both_know_is_mapped_by_token(cell):
     """A vocabulary in another order, with tokens more and fewer: the same logits for whatever both know."""
