@@ -5,7 +5,6 @@ transposed or not, or share a long passage; families go to one side as a whole.
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -203,14 +202,13 @@ def _folded(pieces: Iterable[str]) -> Iterator[str]:
     between = ""  # what stands before the next word
     begun = False
     for piece in pieces:
-        folded = re.sub(r"\s+", " ", piece)
-        words = folded.strip(" ")
-        if folded.startswith(" ") and begun:
+        words = " ".join(piece.split())
+        if piece[:1].isspace() and begun:
             between = " "
         if words:
             yield between + words
             begun = True
-            between = " " if folded.endswith(" ") else ""
+            between = " " if piece[-1].isspace() else ""
 
 
 def _whole_text(text: str | LongText) -> bytes:
