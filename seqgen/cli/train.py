@@ -58,17 +58,24 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     from seqgen.corpus import load_corpus
     from seqgen.corpus.dataset import prepare
     from seqgen.errors import ConfigError
+    from seqgen.training.cluster import task_of_environment
 
     require_tensorflow()
     target = Path(output)
-    if not target.parent.is_dir():
+    settings = _settings(flags)
+    task = task_of_environment(settings)
+    writes = task is None or task.is_chief
+    if task is not None:
+        console.say(f"worker {task.index + 1} of {len(task.workers)}; the chief {task.workers[0]} writes the files")
+        ctx.obj["quiet"] |= not writes
+    if writes and not target.parent.is_dir():
         raise ConfigError(f"cannot write {output}: there is no folder {str(target.parent)!r}")
     if target.is_dir():
         raise ConfigError(
             f"cannot write {output}: it is a folder; name a file, for example {target / 'model.safetensors'}"
         )
-    _check_writable(target)
-    settings = _settings(flags)
+    if writes:
+        _check_writable(target)
     with console.reading() as progress:
         corpus = load_corpus(*sources, text_encoding=flags["text_encoding"], progress=progress)
         valid = load_corpus(flags["valid"], text_encoding=flags["text_encoding"]) if flags["valid"] else None
@@ -89,12 +96,14 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         "checkpoint_every": flags["checkpoint_every"],
         "resume": flags["resume"],
     }
-    display = _Display(target, samples=not flags["no_samples"], seed=settings.seed)
+    display = _Display(target, samples=writes and not flags["no_samples"], seed=settings.seed)
     with display:
         trained = train_on(
             corpus, dataset, settings, on_step=display.step, on_validation=display.validated, **checkpoint
         )
     stopped = trained.result.stopped
+    if not writes:
+        ctx.exit({"interrupted": 130, "diverged": 1}.get(stopped, 0))
     if stopped == "interrupted" and not trained.result.history and target.exists():
         console.say(
             f"interrupted before the first score: {target} is still the old one; --resume goes on with this run"
