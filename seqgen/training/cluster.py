@@ -8,7 +8,9 @@ import functools
 import json
 import os
 import re
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,6 +103,8 @@ class Cluster:
                 self._strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
         except RuntimeError as error:
             raise ConfigError(f"on a cluster, train before anything else uses TensorFlow: {error}") from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # TensorFlow has made it do nothing
         self._add = tf.function(self.add)
 
     def add(self, vector: Any) -> Any:
@@ -148,18 +152,20 @@ class Cluster:
         """Where collectives run: another worker's end becomes a ClusterError that names it."""
         import tensorflow as tf
 
+        errors = tf.errors
+        ended = (errors.UnavailableError, errors.DeadlineExceededError, errors.AbortedError, errors.CancelledError)
         try:
             yield
-        except tf.errors.OpError as error:
+        except (*ended, errors.InternalError) as error:
             # a killed worker closes its connections, and of one that hangs the heartbeat stops: TensorFlow aborts the
             # collective at once or after ten seconds, and where it knows names the task
             job = re.search(r"/job:(\w+)/(?:replica:0/)?(task:\d+)", error.message)
             name = f"/job:{job[1]}/{job[2]}" if job else ""
-            who = "another worker"
-            if name in self.task.jobs and name != self.task.jobs[self.task.index]:
-                who = f"worker {self.task.workers[self.task.jobs.index(name)]}"
-            elif not self.task.is_chief and "CoordinationService" in error.message:
-                who = f"the chief {self.task.workers[0]}"
+            index = self.task.jobs.index(name) if name in self.task.jobs else self.task.index
+            if index == self.task.index and "CoordinationService" in error.message:
+                index = 0  # which has that service
+            kind = "worker" if index else "the chief"
+            who = "another worker" if index == self.task.index else f"{kind} {self.task.workers[index]}"
             raise ClusterError(
                 f"{who} has stopped or cannot be reached; see what it said, then start all workers again, with --resume"
                 " if the chief has saved a checkpoint"
