@@ -33,6 +33,10 @@ class TrainingError(SeqgenError):
     """Training cannot go on: the loss is not finite, or a checkpoint does not fit."""
 
 
+class ClusterError(SeqgenError):
+    """Training on several hosts cannot go on: one of them did not come, or has stopped."""
+
+
 class MissingExtra(SeqgenError):
     """An optional dependency is not installed; the text names the command that installs it."""
 

@@ -66,17 +66,24 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     from seqgen.corpus import load_corpus
     from seqgen.corpus.dataset import prepare
     from seqgen.errors import ConfigError, ModelFileError
+    from seqgen.training.cluster import task_of_environment
 
     require_tensorflow()
     target = Path(output)
-    if not target.parent.is_dir():
+    settings = _settings(flags)
+    task = task_of_environment(settings)
+    writes = task is None or task.is_chief
+    if task is not None:
+        console.say(f"worker {task.index + 1} of {len(task.workers)}; the chief {task.workers[0]} writes the files")
+        ctx.obj["quiet"] |= not writes
+    if writes and not target.parent.is_dir():
         raise ConfigError(f"cannot write {output}: there is no folder {str(target.parent)!r}")
     if target.is_dir():
         raise ConfigError(
             f"cannot write {output}: it is a folder; name a file, for example {target / 'model.safetensors'}"
         )
-    _check_writable(target)
-    settings = _settings(flags)
+    if writes:
+        _check_writable(target)
     encoding = flags["encoding"]
     options = {name: flags[name] for name in ("grid", "part", "joint", "lower", "strip_accents", "min_count")}
     options = {name: value for name, value in options.items() if value is not None}
@@ -110,7 +117,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         "checkpoint_every": flags["checkpoint_every"],
         "resume": flags["resume"],
     }
-    display = _Display(target, samples=not flags["no_samples"], seed=settings.seed)
+    display = _Display(target, samples=writes and not flags["no_samples"], seed=settings.seed)
     with display:
         trained = train_on(
             corpus,
@@ -118,11 +125,13 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
             settings,
             on_step=display.step,
             on_validation=display.validated,
-            curves_beside=target,
+            curves_beside=target if writes else None,
             from_model=model,
             **checkpoint,
         )
     stopped = trained.result.stopped
+    if not writes:
+        ctx.exit({"interrupted": 130, "diverged": 1}.get(stopped, 0))
     if stopped == "interrupted" and not trained.result.history and target.exists():
         console.say(
             f"interrupted before the first score: {target} is still the old one; --resume goes on with this run"

@@ -16,7 +16,7 @@ from seqgen import durable
 from seqgen.errors import TrainingError
 
 _KEY = "seqgen-checkpoint"
-_FORMAT = 1
+_FORMAT = 2  # 1 had the states by shards
 
 
 def save(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
@@ -36,21 +36,31 @@ def save(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], facts: dic
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The inverse.
+    """The inverse; raises as `read` and `parsed` do."""
+    return parsed(read(path), path)
 
-    Raises:
-        TrainingError: there is none, or it is damaged or of another format.
-    """
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """The file; raises TrainingError where there is none."""
     if not Path(path).is_file():
         raise TrainingError(f"there is nothing to resume: no checkpoint {os.fspath(path)!r}")
+    return Path(path).read_bytes()
+
+
+def parsed(data: bytes, path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What the file `path` with these bytes says.
+
+    Raises:
+        TrainingError: it is damaged or of another format.
+    """
     try:
-        with safetensors.safe_open(path, framework="np") as file:
-            facts = json.loads((file.metadata() or {})[_KEY])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        facts = json.loads(header["__metadata__"][_KEY])
+        arrays = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{os.fspath(path)!r} is no checkpoint of seqgen, or damaged: {error}") from error
     if facts.pop("format", None) != _FORMAT:
-        raise TrainingError(f"the checkpoint {os.fspath(path)!r} is of a newer seqgen; resume with that one")
+        raise TrainingError(f"the checkpoint {os.fspath(path)!r} is of another version of seqgen; resume with that one")
     return arrays, facts
 
 

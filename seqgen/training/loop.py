@@ -13,11 +13,12 @@ import numpy as np
 from seqgen.corpus.dataset import Dataset, at_most
 from seqgen.corpus.walk import MaskTable, conditions
 from seqgen.encodings.grid import TRANSPOSITIONS
-from seqgen.errors import ConfigError, TrainingError
+from seqgen.errors import ClusterError, ConfigError, TrainingError
 from seqgen.evaluate import score
 from seqgen.modelfile import Architecture
 from seqgen.runtime import RecurrentStepper
 from seqgen.training import checkpoint
+from seqgen.training.cluster import Cluster, join, task_of_environment
 from seqgen.training.interrupt import interrupted_between_steps
 from seqgen.training.lanes import Lanes, Window
 from seqgen.training.settings import Settings
@@ -86,7 +87,11 @@ def fit(
 
     start: begin from these weights, which have the cell, units and layers of `settings` and the encoding of `dataset`.
 
+    Where TF_CONFIG names several workers, all of them call this with the same arguments: each learns from its lanes of
+    every batch, and all end with the same weights. The chief alone saves checkpoints.
+
     Raises:
+        ClusterError: another worker did not come, or has stopped; the chief has saved what was learned until then.
         TrainingError: the loss is not finite before the first held-out score (after it the best weights are returned);
             there is nothing to resume, or it is another run's; a checkpoint cannot be written.
         CorpusError, ConfigError: the corpus is shorter than a window, or a setting is out of range.
@@ -95,9 +100,19 @@ def fit(
         raise ConfigError(f"a checkpoint is saved every 1 or more steps, not {checkpoint_every}")
     if checkpoint_path is None and (resume or checkpoint_every is not None):
         raise ConfigError("a checkpoint needs a path")
-    run = Run(dataset, settings, start)
+    task = task_of_environment(settings)
+    cluster = None if task is None else join(task)
+    if cluster is not None:
+        settings = cluster.with_shards(settings)
+    run = Run(dataset, settings, start, cluster)
+    if cluster is not None:
+        cluster.check_same(run.identity())
     if resume and checkpoint_path is not None:
-        run.restore(*checkpoint.load(checkpoint_path))
+        saved = checkpoint.read(checkpoint_path) if task is None or task.is_chief else b""
+        saved = saved if cluster is None else cluster.from_chief(saved)
+        run.restore(*checkpoint.parsed(saved, checkpoint_path))
+    if task is not None and not task.is_chief:
+        checkpoint_path = None  # the chief saves the run of all
     stopped = "length"
     try:
         with interrupted_between_steps() as between_steps:
@@ -131,13 +146,19 @@ def fit(
         stopped = "interrupted"
         if checkpoint_path is not None:
             checkpoint.save(checkpoint_path, *run.snapshot())
+    except ClusterError:
+        if checkpoint_path is not None and run.report.steps:
+            checkpoint.save(checkpoint_path, *run.snapshot())
+        raise
     return Result(run.architecture, run.best_weights(), run.report, run.settings, stopped, run.history)
 
 
 class Run:
     """The moving parts of one training run."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, start: Start | None = None) -> None:
+    def __init__(
+        self, dataset: Dataset, settings: Settings, start: Start | None = None, cluster: Cluster | None = None
+    ) -> None:
         self.dataset = dataset
         encoding, vocabulary = dataset.encoding, dataset.vocabulary
         grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
@@ -162,7 +183,7 @@ class Run:
             n_values=len(vocabulary),
             feature_sizes=tuple(grammar.feature_sizes),
         )
-        self.updater = Updater(self.architecture, self.settings)
+        self.updater = Updater(self.architecture, self.settings, cluster)
         self._watch = Watch(dataset, self.settings.seed)
         self._start = None if start is None else start.digest
         if start is not None:
@@ -269,11 +290,11 @@ class Run:
         report = {**asdict(self.report), "loss": float(self.report.loss).hex()}  # NaN is no JSON
         counters = {"worse": self._worse, "best_progress": self._best_progress}
         counters["steps_since_validation"] = self.steps_since_validation
-        return arrays, {"run": self._identity(), "report": report, "history": self.history, **counters}
+        return arrays, {"run": self.identity(), "report": report, "history": self.history, **counters}
 
     def restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         """Go on from a `snapshot`; raises TrainingError where it is one of another run."""
-        checkpoint.check_same(facts["run"], self._identity())
+        checkpoint.check_same(facts["run"], self.identity())
         self.updater.restore(arrays)
         best = {name.removeprefix("best/"): array for name, array in arrays.items() if name.startswith("best/")}
         self._best = best or None
@@ -282,7 +303,7 @@ class Run:
         self._worse, self._best_progress = facts["worse"], facts["best_progress"]
         self.steps_since_validation = facts["steps_since_validation"]
 
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What must be the same for a run to be the same run."""
         digest = hashlib.sha256("\n".join(self.dataset.vocabulary.tokens).encode("utf-8", "surrogatepass"))
         for sequence in (*self.dataset.train, *self.dataset.held_out):

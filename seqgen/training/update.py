@@ -1,6 +1,8 @@
 """One update of the weights: the compiled gradient, the batch in shards side by side, the optimizer."""
 
 import math
+from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -8,10 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from seqgen.errors import ConfigError
 from seqgen.modelfile import Architecture
 from seqgen.models import build, load_weights, weights_of
-from seqgen.models.unroll import unroll, zero_state
+from seqgen.models.unroll import State, unroll, zero_state
 from seqgen.models.weights import variables
+from seqgen.training.cluster import Cluster
 from seqgen.training.lanes import Window
 from seqgen.training.settings import Settings
 
@@ -21,9 +25,21 @@ Weights = dict[str, np.ndarray]
 class Updater:
     """The weights with their optimizer, and the state of every lane."""
 
-    def __init__(self, architecture: Architecture, settings: Settings) -> None:
-        """settings: resolved."""
-        self._architecture, self._settings = architecture, settings
+    def __init__(self, architecture: Architecture, settings: Settings, cluster: Cluster | None = None) -> None:
+        """settings: resolved. cluster: the workers that share the batch, each with a run of lanes.
+
+        Raises:
+            ConfigError: fewer lanes than workers.
+        """
+        self._architecture, self._settings, self._cluster = architecture, settings, cluster
+        workers, index = (1, 0) if cluster is None else (cluster.size, cluster.task.index)
+        if settings.batch_size < workers:
+            raise ConfigError(
+                f"a batch of {settings.batch_size} is too small for {workers} workers: raise --batch-size"
+            )
+        shards = min(settings.shards, settings.batch_size // workers)  # of one worker
+        self._edges = [settings.batch_size * shard // (shards * workers) for shard in range(shards * workers + 1)]
+        self._own = range(index * shards, (index + 1) * shards)
         self._cells, self._densor = build(architecture, seed=settings.seed)
         self._variables = variables(self._cells, self._densor)
         self.begin_with(self.weights())
@@ -37,9 +53,7 @@ class Updater:
 
     def clear(self) -> None:
         """Every lane begins from the zero state."""
-        settings = self._settings
-        edges = [settings.batch_size * shard // settings.shards for shard in range(settings.shards + 1)]
-        self._state = [zero_state(self._architecture, end - begin) for begin, end in pairwise(edges)]
+        self._state = [zero_state(self._architecture, end - begin) for begin, end in pairwise(self._edges)]
 
     def update(self, window: Window, step: int, rate: float) -> float:
         """Learn from one window and carry the lanes' state on; the mean nats per target before the update.
@@ -47,8 +61,11 @@ class Updater:
         step: its number, which with the seed decides what dropout drops. rate: the learning rate.
         """
         seed = tf.constant([self._settings.seed, step], tf.int32)
-        nats, self._state = self._update(*map(tf.constant, window), self._state, seed, tf.constant(rate, tf.float32))
-        return float(nats)
+        with nullcontext() if self._cluster is None else self._cluster.watched():
+            nats, self._state = self._update(
+                *map(tf.constant, window), self._state, seed, tf.constant(rate, tf.float32)
+            )
+            return float(nats)
 
     def begin_with(self, weights: Weights) -> None:
         """Set all weights, by the names of the model file, before the first update."""
@@ -66,7 +83,7 @@ class Updater:
         """Copies of everything the next update depends on, apart from its window and number."""
         arrays = {f"weights/{name}": array for name, array in self.weights().items()}
         arrays |= {f"optimizer/{index}": variable.numpy() for index, variable in enumerate(self._optimizer.variables)}
-        flat = tf.nest.flatten(self._state)
+        flat = _joined(self._state)
         return arrays | {f"state/{index}": array.numpy() for index, array in enumerate(flat)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
@@ -75,8 +92,9 @@ class Updater:
             variable.assign(arrays[f"weights/{name}"])
         for index, variable in enumerate(self._optimizer.variables):
             variable.assign(arrays[f"optimizer/{index}"])
-        flat = [tf.constant(arrays[f"state/{index}"]) for index in range(len(tf.nest.flatten(self._state)))]
-        self._state = tf.nest.pack_sequence_as(self._state, flat)
+        self._state = self._parted(
+            [tf.constant(arrays[f"state/{index}"]) for index in range(len(_joined(self._state)))]
+        )
 
     def _updated(self, ids, features, targets, weights, keep, state, seed, rate):
         settings = self._settings
@@ -91,12 +109,14 @@ class Updater:
         kept = self._kept_weights(seed) if settings.weight_drop else {}
         values |= {name: values[name] * factor for name, factor in kept.items()}
         results = []
-        for shard in range(settings.shards):
-            begin, end = (settings.batch_size * edge // settings.shards for edge in (shard, shard + 1))
+        for shard in self._own:
+            begin, end = self._edges[shard : shard + 2]
             window = [array[:, begin:end] for array in (ids, features, targets, weights, keep)]
             own_masks = None if masks is None else masks[:, begin:end]
             results.append(self._shard(values, *window, state[shard], own_masks))
         nats, count, gradients, after = zip(*results, strict=True)
+        if self._cluster is not None:
+            nats, count, gradients, after = self._of_all_workers(self._cluster, nats, count, gradients, after)
         return self._apply(nats, count, gradients, kept, rate), list(after)
 
     def _kept_weights(self, seed):
@@ -124,6 +144,27 @@ class Updater:
             nats = tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
         return nats, tf.reduce_sum(weights), tape.gradient(nats, values), after
 
+    def _of_all_workers(self, cluster: Cluster, nats, count, gradients, after):
+        """The sums over all workers in the place of shards, and the states of all lanes, by one collective."""
+        begin, end = self._edges[self._own.start], self._edges[self._own.stop]
+        sums = [tf.add_n(nats), tf.add_n(count)]
+        sums += [tf.add_n([part[name] for part in gradients]) for name in self._variables]
+        # the other workers' lanes are zeros here, and theirs are zeros there
+        states = [tf.pad(array, [[begin, self._edges[-1] - end], [0, 0]]) for array in _joined(after)]
+        flat = cluster.add(tf.concat([tf.reshape(part, [-1]) for part in sums + states], 0))
+        parts = tf.split(flat, [part.shape.num_elements() for part in sums + states])
+        nats, count, *rest = [tf.reshape(part, old.shape) for part, old in zip(parts, sums + states, strict=True)]
+        gradients = dict(zip(self._variables, rest, strict=False))
+        return [nats], [count], [gradients], self._parted(rest[len(gradients) :])
+
+    def _parted(self, arrays: list[tf.Tensor]) -> list[State]:
+        """The inverse of `_joined`."""
+        like = self._state[0]
+        return [
+            tf.nest.pack_sequence_as(like, [array[begin:end] for array in arrays])
+            for begin, end in pairwise(self._edges)
+        ]
+
     def _applied(self, nats, count, gradients, kept, rate):
         """One step of the optimizer by the mean over all shards, added in fixed order and divided once; mean nats."""
         total = tf.maximum(tf.add_n(count), 1.0)
@@ -133,6 +174,11 @@ class Updater:
         self._rate.assign(rate)
         self._optimizer.apply(mean, list(self._variables.values()))
         return tf.add_n(nats) / total
+
+
+def _joined(states: Sequence[State]) -> list[tf.Tensor]:
+    """The states of shards as arrays of all their lanes, which do not depend on how lanes are shared out."""
+    return [tf.concat(arrays, 0) for arrays in zip(*map(tf.nest.flatten, states), strict=True)]
 
 
 def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
