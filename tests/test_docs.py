@@ -38,16 +38,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/tutorial.md")
 SHORTER = ((r"--minutes [\d.]+", "--max-steps 20"), (r"\bminutes=[\d.]+", "max_steps=20"))
 LENGTH = {"train": "--max-steps 20"}  # what a command must have after that, so that none runs for ten minutes
-NOT_RUN = {
-    "git",
-    "cd",
-    "source",
-    "python3",
-    "pip",
-    "bash",
-    "export",
-    "seqgen",
-}  # what a block that is not run may consist of
+# what a block that is not run may consist of
+NOT_RUN = {"git", "cd", "source", "python3", "pip", "bash", "export"}
 
 README = (ROOT / "README.md").read_text()
 
