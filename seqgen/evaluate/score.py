@@ -103,7 +103,9 @@ def _run(
     pieces: list[_Piece] = []
     for first, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
         for begin in range(first, end, longest):
-            pieces.append(_Piece(begin if window else max(first, begin - _READ_BEFORE), begin, min(end, begin + longest)))
+            pieces.append(
+                _Piece(begin if window else max(first, begin - _READ_BEFORE), begin, min(end, begin + longest))
+            )
     begun, ended = _score_pieces(stepper, flat, masks, pieces, {}, nats, hits)
     # Reading before a piece nearly always reaches the state that was carried there. Where not, it is scored once more.
     while True:
