@@ -18,6 +18,7 @@ _MEDIUM_FROM, _LARGE_FROM = 20_000, 500_000  # tokens
 # A large one gets the most from a few minutes with one layer, which is read twice as often in the same time.
 _LAYERS_AND_DROPOUT_BELOW, _LAYERS_AND_DROPOUT_ABOVE = (2, 0.5), (1, 0.3)
 _FEW_TOKENS = 100_000
+_WEIGHT_DROP = 0.3
 _EPOCHS, _EPOCHS_TRANSPOSED = 40.0, 150.0
 
 
@@ -58,7 +59,7 @@ class Settings:
         self.check()
         size = self.size or ("large" if tokens >= _LARGE_FROM else "medium" if tokens >= _MEDIUM_FROM else "small")
         layers, dropout = _LAYERS_AND_DROPOUT_BELOW if tokens < _FEW_TOKENS else _LAYERS_AND_DROPOUT_ABOVE
-        tx = self.tx or min(64 if tokens < _LARGE_FROM else 128, max(16, tokens // 64))
+        tx = self.tx or min(64, max(16, tokens // 64))
         # 36 updates an epoch at least: a small corpus learns by many small steps
         batch_size = min(self.batch_size, max(1, tokens // tx)) or min(32, max(1, tokens // (36 * tx)))
         shards = min(self.shards or os.cpu_count() or 1, batch_size)
@@ -70,7 +71,7 @@ class Settings:
             "n_a": self.n_a or UNITS[size],
             "layers": self.layers or layers,
             "dropout": dropout if self.dropout is None else self.dropout,
-            "weight_drop": 0.0 if self.weight_drop is None else self.weight_drop,
+            "weight_drop": _WEIGHT_DROP if self.weight_drop is None else self.weight_drop,
             "tx": tx,
             "batch_size": batch_size,
             "shards": shards,
