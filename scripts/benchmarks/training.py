@@ -35,7 +35,15 @@ def ours(n_values: int, n_a: int, batch: int, tx: int, layers: int, shards: int)
     ids = np.array([1, *random_ids(n_values, batch * tx * 20), 2], np.uint16)
     dataset = Dataset(make("chars"), vocabulary, (IdSequence("random", ids, len(ids)),), (), (), {}, "", {})
     settings = Settings(
-        n_a=n_a, layers=layers, batch_size=batch, tx=tx, dropout=0.0, optimizer="adam", max_steps=10**9, shards=shards
+        n_a=n_a,
+        layers=layers,
+        batch_size=batch,
+        tx=tx,
+        dropout=0.0,
+        weight_drop=0.0,
+        optimizer="adam",
+        max_steps=10**9,
+        shards=shards,
     )
     run = Run(dataset, settings)
     windows = run.windows()

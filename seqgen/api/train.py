@@ -41,20 +41,26 @@ def train(
     valid: str | os.PathLike[str] | Corpus | None = None,
     valid_fraction: float = 0.1,
     from_model: Model | str | os.PathLike[str] | None = None,
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    resume: bool = False,
     **settings: Any,
 ) -> Model:
     """Learn from files, folders or named corpora, as `seqgen train` does.
 
     encoding, options: as in `encodings.make`; chosen from the sources where they are not given. valid: what to hold
     out, else `valid_fraction` of the sources, by whole families. from_model: begin with what this model, or the one in
-    this file, has learned; encoding, cell, n_a and layers are then its own. settings: those of `training.Settings`, for
+    this file, has learned; encoding, cell, n_a and layers are then its own. checkpoint_path: where the run is saved,
+    every `checkpoint_every` steps or else whenever it is scored, so that the same call with `resume=True` goes on; the
+    file stays. settings: those of `training.Settings`, for
     example `minutes=2`, `n_a=256`, `seed=1`. Without a length training ends when the held-out loss stalls, at most
     after ten minutes.
 
     Raises:
         CorpusError, ConfigError: nothing to learn from, or a setting out of range, or not that of `from_model`.
         ModelFileError: `from_model` cannot be loaded. MissingExtra: no TensorFlow.
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite; there is nothing to resume; a checkpoint cannot be written.
+        ClusterError: TF_CONFIG names several workers, and another one has stopped.
     """
     require_tensorflow()
     from seqgen.training import make_settings
@@ -68,7 +74,8 @@ def train(
     dataset = prepare(
         corpus, encoding=encoding, options=options, held_out=held_out, fraction=valid_fraction, seed=chosen.seed
     )
-    return train_on(corpus, dataset, chosen, from_model=from_model).model
+    checkpoint = {"checkpoint_path": checkpoint_path, "checkpoint_every": checkpoint_every, "resume": resume}
+    return train_on(corpus, dataset, chosen, from_model=from_model, **checkpoint).model
 
 
 def like(
@@ -125,7 +132,7 @@ def train_on(
         start = Start(from_model.weights, rows)
 
     def draw(history: "History") -> None:
-        if curves_beside is not None:
+        if curves_beside is not None and history:
             with suppress(OSError):  # no reason to lose the training; a full disk is said when the model is saved
                 curves.write(curves_beside, history)
 

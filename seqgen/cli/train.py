@@ -32,11 +32,12 @@ _NAMED = 5  # tokens
 @click.option("--size", help="small, medium or large. [by the corpus]")
 @click.option("--cell", help="lstm or gru. [lstm]")
 @click.option("--n-a", type=int, default=0, help="Units a layer. [by the size]")
-@click.option("--layers", type=int, default=0, help="Recurrent layers. [by the size]")
-@click.option("--dropout", type=float, help="Share of hidden units dropped in training. [by the size]")
-@click.option("--weight-drop", type=float, help="Share of recurrent weights dropped in training. [by the corpus]")
+@click.option("--layers", type=int, default=0, help="Recurrent layers. [by the corpus]")
+@click.option("--dropout", type=float, help="Share of hidden units dropped in training. [by the corpus]")
+@click.option("--weight-drop", type=float, help="Share of recurrent weights dropped in training. [0.3]")
 @click.option("--tx", type=int, default=0, help="Steps a training window. [by the corpus]")
 @click.option("--batch-size", type=int, default=0, help="Windows side by side. [by the corpus]")
+@click.option("--shards", type=int, default=0, help="Parts of the batch computed side by side. [one a core]")
 @click.option("--optimizer", default="adamw", show_default=True, help="adamw, adam, rmsprop or sgd.")
 @click.option("--lr", type=float, default=0.0, help="Peak learning rate. [by the optimizer]")
 @click.option("--from", "from_model", metavar="MODEL", help="Begin with what this model has learned.")
@@ -117,6 +118,11 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         "checkpoint_every": flags["checkpoint_every"],
         "resume": flags["resume"],
     }
+    saved = checkpoint["checkpoint_path"]
+    if writes and saved.exists() and not flags["resume"]:
+        aside = saved.with_name(f"{saved.name}.old")
+        saved.replace(aside)
+        console.warn(f"{saved} held a run that was stopped, and --resume was not given; it is now {aside}")
     display = _Display(target, samples=writes and not flags["no_samples"], seed=settings.seed)
     with display:
         trained = train_on(
@@ -137,7 +143,8 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
             f"interrupted before the first score: {target} is still the old one; --resume goes on with this run"
         )
         ctx.exit(130)
-    saved = checkpoint["checkpoint_path"]
+    if trained.result.unsaved:
+        console.warn(trained.result.unsaved)
     try:
         trained.model.save(target)
     except ModelFileError as error:
@@ -151,7 +158,10 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     how = ends.get(stopped, "done")
     console.say(f"{how} after {report.steps:,} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s")
     if stopped == "interrupted":
-        console.say(f"saved the best model so far as {target}; --resume with the same options goes on")
+        console.say(
+            f"saved the best model so far as {target}"
+            + ("; --resume with the same options goes on" if saved.exists() else "")
+        )
         ctx.exit(130)
     if stopped == "diverged":
         console.warn(
@@ -201,7 +211,7 @@ def _check_writable(target: Path) -> None:
 def _settings(flags: dict[str, Any]) -> Any:
     from seqgen.training.settings import make_settings
 
-    names = ("size", "cell", "n_a", "layers", "dropout", "weight_drop", "tx", "batch_size", "optimizer", "lr")
+    names = ("size", "cell", "n_a", "layers", "dropout", "weight_drop", "tx", "batch_size", "shards", "optimizer", "lr")
     lengths = ("minutes", "epochs", "max_steps", "seed")
     settings = make_settings(
         **{name: flags[name] for name in (*names, *lengths)},
@@ -271,7 +281,7 @@ class _Display:
 
     def __init__(self, target: Path, samples: bool, seed: int) -> None:
         self._folder = target.parent / "samples" if samples else None
-        self._seed, self._number = seed, 0
+        self._seed = seed
         self._warned = False
 
     def __enter__(self) -> "_Display":
@@ -300,9 +310,10 @@ class _Display:
 
     def validated(self, report: Any, model: Any) -> None:
         if self._bar is None:
+            held_out = "" if report.valid_nats is None else f"held out {report.valid_nats:.3f} nats a token, "
             console.say(
-                f"  step {report.steps:,}: loss {report.loss:.3f}, held out {report.valid_nats:.3f} nats a token,"
-                f" {report.tokens_per_second:,.0f} tokens/s, {report.progress:.0%}"
+                f"  step {report.steps:,}: loss {report.loss:.3f}, {held_out}"
+                f"{report.tokens_per_second:,.0f} tokens/s, {report.progress:.0%}"
             )
         if report.looping and not self._warned:
             console.warn(
@@ -316,7 +327,6 @@ class _Display:
         from seqgen.cli.main import one_line
         from seqgen.errors import SamplingError, SeqgenError
 
-        self._number += 1
         steps = _SAMPLE_STEPS.get(model.encoding.name, _SAMPLE_MUSIC_STEPS)
         ending = "mid" if model.unit == "music" else "txt"
         try:
@@ -327,7 +337,7 @@ class _Display:
             return
         try:
             self._folder.mkdir(exist_ok=True)
-            formats.write(sample, self._folder / f"sample-{self._number:03d}.{ending}")
+            formats.write(sample, self._folder / f"sample-{report.validations:03d}.{ending}")
         except (SeqgenError, OSError) as error:  # a sample is no reason to lose the training
             console.warn(f"no more samples are written: {one_line(error)}")
             self._folder = None

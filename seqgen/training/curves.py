@@ -16,8 +16,13 @@ _LINES = (("loss", "training", COLOURS[0]), ("valid_nats", "held out", COLOURS[1
 
 
 def write(model_path: str | os.PathLike[str], history: Sequence[dict[str, Any]]) -> None:
-    """Write `<model>.log.jsonl` and `<model>.curve.svg` beside the model file, whose ending they drop."""
-    stem = Path(model_path).with_suffix("")
+    """Write `<model>.log.jsonl` and `<model>.curve.svg` beside the model file, whose `.safetensors` they drop.
+
+    Raises:
+        OSError: the folder is not writable, or the disk is full.
+    """
+    path = Path(model_path)
+    stem = path.with_name(path.name.removesuffix(".safetensors"))
     lines = "".join(json.dumps({name: _finite(value) for name, value in row.items()}) + "\n" for row in history)
     write_bytes(stem.with_name(stem.name + ".log.jsonl"), lines.encode())
     write_bytes(stem.with_name(stem.name + ".curve.svg"), picture(history).encode())

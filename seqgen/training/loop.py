@@ -13,7 +13,7 @@ import numpy as np
 from seqgen.corpus.dataset import Dataset, at_most
 from seqgen.corpus.walk import MaskTable, conditions
 from seqgen.encodings.grid import TRANSPOSITIONS
-from seqgen.errors import ClusterError, ConfigError, TrainingError
+from seqgen.errors import ClusterError, ConfigError, SamplingError, TrainingError
 from seqgen.evaluate import score
 from seqgen.modelfile import Architecture
 from seqgen.runtime import RecurrentStepper
@@ -48,6 +48,7 @@ class Report:
     valid_nats: float | None = None  # the last held-out score, nats per token
     best_nats: float | None = None
     tokens_per_second: float = 0.0
+    validations: int = 0
     looping: bool = False  # at the last validation the model, left to itself, went round in circles
     seconds: float = 0.0
     progress: float = 0.0  # 0 to 1
@@ -62,6 +63,7 @@ class Result:
     report: Report
     settings: Settings
     stopped: str  # "length", "stalled", "interrupted" or "diverged": the loss was no number any more
+    unsaved: str | None = None  # why the checkpoint of an interrupted run could not be written
     history: History = field(default_factory=list)
 
 
@@ -113,44 +115,61 @@ def fit(
         run.restore(*checkpoint.parsed(saved, checkpoint_path))
     if task is not None and not task.is_chief:
         checkpoint_path = None  # the chief saves the run of all
-    stopped = "length"
+    stopped, unsaved = "length", None
+    whole = True  # nothing of the last step is missing, so that the run can go on from here
+
+    def validated() -> None:
+        run.validate()
+        if on_validation is not None:
+            on_validation(run.report, run.history, run.architecture, run.updater.weights())
+
     try:
         with interrupted_between_steps() as between_steps:
+            if start is not None and not run.report.steps:
+                validated()  # what it begins with may stay the best
             for window in run.windows():
+                whole = False
                 try:
                     run.step(window)
-                except TrainingError:
+                    if on_step is not None:
+                        on_step(run.report)
+                    due = run.validation_is_due()
+                    if due:
+                        validated()
+                except DivergedError:
                     if not run.history:
                         raise
                     stopped = "diverged"
                     break
-                if on_step is not None:
-                    on_step(run.report)
-                validated = run.validation_is_due()
-                if validated:
-                    run.validate()
-                    if on_validation is not None:
-                        on_validation(run.report, run.history, run.architecture, run.updater.weights())
                 if run.stalled():
                     stopped = "stalled"
                     break
-                due = run.report.steps % checkpoint_every == 0 if checkpoint_every else validated
+                if checkpoint_every:
+                    due = run.report.steps % checkpoint_every == 0
                 if due and checkpoint_path is not None:
                     checkpoint.save(checkpoint_path, *run.snapshot())
+                whole = True
                 between_steps()
             if run.steps_since_validation and stopped != "diverged":
-                run.validate()
-    except KeyboardInterrupt:
+                validated()
+    except (KeyboardInterrupt, ClusterError) as error:
         if not run.report.steps:
             raise  # nothing is learned yet, so there is nothing to keep
+        if checkpoint_path is not None and (whole or isinstance(error, ClusterError)):
+            try:
+                checkpoint.save(checkpoint_path, *run.snapshot())
+            except TrainingError as failure:
+                unsaved = str(failure)
+        if isinstance(error, ClusterError):
+            if unsaved is not None:
+                raise ClusterError(f"{error}; and {unsaved}") from error
+            raise
         stopped = "interrupted"
-        if checkpoint_path is not None:
-            checkpoint.save(checkpoint_path, *run.snapshot())
-    except ClusterError:
-        if checkpoint_path is not None and run.report.steps:
-            checkpoint.save(checkpoint_path, *run.snapshot())
-        raise
-    return Result(run.architecture, run.best_weights(), run.report, run.settings, stopped, run.history)
+    return Result(run.architecture, run.best_weights(), run.report, run.settings, stopped, unsaved, run.history)
+
+
+class DivergedError(TrainingError):
+    """The loss or the weights are no numbers any more."""
 
 
 class Run:
@@ -185,7 +204,7 @@ class Run:
         )
         self.updater = Updater(self.architecture, self.settings, cluster)
         self._watch = Watch(dataset, self.settings.seed)
-        self._start = None if start is None else start.digest
+        self._begun_from = None if start is None else start.digest
         if start is not None:
             rows = (*vocabulary.tokens, *grammar.feature_names)
             self.updater.begin_with(carried_over(start, self.updater.weights(), rows, len(vocabulary)))
@@ -217,7 +236,7 @@ class Run:
         value = self.updater.update(window, report.steps, settings.lr * _schedule(self._progress()))
         now = time.perf_counter()
         if not math.isfinite(value):
-            raise TrainingError(
+            raise DivergedError(
                 f"the loss is {value} at step {report.steps + 1}: lower the learning rate (now {settings.lr:g})"
             )
         report.steps += 1
@@ -234,27 +253,32 @@ class Run:
         self.steps_since_validation += 1
 
     def validation_is_due(self) -> bool:
-        if not self.held_out:
-            return False
         total = self._total_steps()
         if total is not None:  # by steps, so that the same run selects the same weights again
             return self.report.steps % math.ceil(total / _VALIDATIONS) == 0
         pause = _VALIDATION_SECONDS if self.history else _FIRST_VALIDATION
         # a small held-out side costs next to nothing, and a small corpus is soon known by heart: look more often
         pause = min(pause, max(_SHORTEST_PAUSE, 20 * self._validation_cost))
+        if self.history:  # and a large one shall not take more time than the training
+            pause = max(pause, 4 * self._validation_cost)
         return time.perf_counter() - self._last_validation >= pause
 
     def validate(self) -> None:
         """Score the held-out side with the stepper: the same number `evaluate` gives."""
         begun = time.perf_counter()
-        self.steps_since_validation = 0
         weights = self.updater.weights()
         stepper = RecurrentStepper(self.architecture, weights)
         if self.held_out:
-            result = score(stepper, self.dataset.encoding, self.dataset.vocabulary, self.held_out)
+            try:
+                result = score(stepper, self.dataset.encoding, self.dataset.vocabulary, self.held_out)
+            except SamplingError as error:
+                raise DivergedError(
+                    f"the weights are no numbers any more after step {self.report.steps}: lower the learning rate"
+                    f" (now {self.settings.lr:g})"
+                ) from error
             self.report.valid_nats = result.nats_per_token
         report = self.report
-        entry = {"step": report.steps, "epoch": round(report.epochs, 3), "loss": report.loss}
+        entry = {"step": report.steps, "epoch": round(report.epochs, 6), "loss": report.loss}
         entry |= {"valid_nats": report.valid_nats, "seconds": round(report.seconds, 1)}
         entry |= {"tokens_per_second": round(report.tokens_per_second)}
         signs = self._watch.look(stepper)
@@ -263,12 +287,14 @@ class Run:
             for name, sign in zip(("sample", "corpus"), signs, strict=True):
                 entry |= {f"{name}_repeat_rate": round(sign.repeat_rate, 4), f"{name}_entropy": round(sign.entropy, 4)}
         self.history.append(entry)
+        report.validations = len(self.history)
         value = self.report.valid_nats
         if value is None or self.report.best_nats is None or value < self.report.best_nats:
             self.report.best_nats, self._best, self._worse = value, weights, 0
             self._best_progress = self.report.progress
         else:
             self._worse += 1
+        self.steps_since_validation = 0
         self._last_validation = time.perf_counter()
         self._validation_cost = self._last_validation - begun
         if self._begun is not None:
@@ -306,11 +332,19 @@ class Run:
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to be the same run."""
         digest = hashlib.sha256("\n".join(self.dataset.vocabulary.tokens).encode("utf-8", "surrogatepass"))
-        for sequence in (*self.dataset.train, *self.dataset.held_out):
-            digest.update(sequence.digest or sequence.ids.tobytes())
-        encoding = {"encoding": self.dataset.encoding.name, "options": self.dataset.encoding.options}
-        encoding["from_model"] = self._start
-        return {**encoding, "corpus": digest.hexdigest()[:12], **self.settings.as_dict()}
+        for side in (self.dataset.train, self.dataset.held_out):
+            digest.update(f"{len(side)} sequences".encode())
+            for sequence in side:
+                digest.update(f"{len(sequence.ids)} ids".encode())
+                digest.update(sequence.digest or sequence.ids.tobytes())
+        return {
+            "encoding": self.dataset.encoding.name,
+            "options": self.dataset.encoding.options,
+            "from_model": self._begun_from,
+            "corpus": digest.hexdigest()[:12],
+            "until_stalled": self._may_stall,
+            **self.settings.as_dict(),
+        }
 
     def _total_steps(self) -> int | None:
         """The length of the run in steps, where it is not one in minutes."""

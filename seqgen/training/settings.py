@@ -62,7 +62,7 @@ class Settings:
         tx = self.tx or min(64, max(16, tokens // 64))
         # 36 updates an epoch at least: a small corpus learns by many small steps
         batch_size = min(self.batch_size, max(1, tokens // tx)) or min(32, max(1, tokens // (36 * tx)))
-        shards = min(self.shards or os.cpu_count() or 1, batch_size)
+        shards = min(self.shards or _cores(), batch_size)
         if not self.batch_size:
             batch_size -= batch_size % shards
         chosen: dict[str, Any] = {
@@ -116,6 +116,12 @@ class Settings:
         for name, value in given.items():
             if not 0 < value < math.inf:
                 raise ConfigError(f"{name} must be above 0, not {value:g}")
+
+
+def _cores() -> int:
+    """The processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def make_settings(**settings: Any) -> Settings:

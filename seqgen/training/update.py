@@ -121,7 +121,7 @@ class Updater:
 
     def _kept_weights(self, seed):
         """What the recurrent kernels are multiplied with in one update, by name: 0 where a weight is dropped."""
-        share = self._settings.weight_drop or 0.0
+        kept = max(1, round(256 * (1 - (self._settings.weight_drop or 0.0))))  # of 256
         names = [name for name in self._variables if name.endswith("recurrent_kernel")]
         factors = {}
         for name, seed_of_name in zip(names, tf.unstack(tf.random.split(seed, len(names) + 1)[1:]), strict=True):
@@ -132,7 +132,7 @@ class Updater:
             )
             four_each = tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:size]
             draws = tf.cast(tf.reshape(four_each, shape), tf.float32)
-            factors[name] = tf.cast(draws >= 256 * share, tf.float32) / (1 - share)
+            factors[name] = tf.cast(draws < kept, tf.float32) * (256 / kept)
         return factors
 
     def _shard_gradients(self, values, ids, features, targets, weights, keep, state, masks):

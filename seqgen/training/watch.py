@@ -10,6 +10,7 @@ from seqgen.encodings.grid import CONTROLS
 from seqgen.errors import SamplingError
 from seqgen.sampling import Strategy, sample
 from seqgen.stepper import Stepper
+from seqgen.threads import one_thread
 
 _ROWS = 4
 _TEXT_STEPS, _MUSIC_STEPS = 256, 128
@@ -35,15 +36,16 @@ class Watch:
         chosen = [dataset.train[index].ids for index in random.integers(len(dataset.train), size=_ROWS)]
         self._prefixes = [ids[1 : 1 + CONTROLS].tolist() if music else [] for ids in chosen]
         # a text may be one long sequence, so its rows begin anywhere
-        begins = [0 if music else int(random.integers(max(1, len(ids) - _TEXT_STEPS))) for ids in chosen]
-        self._excerpts = [ids[begin:] for ids, begin in zip(chosen, begins, strict=True)]
+        begins = [1 + CONTROLS if music else int(random.integers(1, max(2, len(ids) - _TEXT_STEPS))) for ids in chosen]
+        self._excerpts = [ids[begin:-1] for ids, begin in zip(chosen, begins, strict=True)]
 
     def look(self, stepper: Stepper) -> tuple[Signs, Signs] | None:
         """The signs of a sample, and those of excerpts of the corpus that are as long; None if it ends at once."""
         random = [np.random.default_rng([self._seed, row]) for row in range(_ROWS)]
         steps = [self._steps] * _ROWS
         try:
-            rows = sample(stepper, self._grammar, self._prefixes, steps, strategy=Strategy(), random=random)
+            with one_thread():
+                rows = sample(stepper, self._grammar, self._prefixes, steps, strategy=Strategy(), random=random)
         except SamplingError:  # a model that has hardly learned may never finish a step
             return None
         pairs = [
