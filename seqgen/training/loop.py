@@ -29,6 +29,7 @@ from seqgen.vocabulary import UNK
 
 _VALIDATION_TOKENS = 100_000  # at most this many are scored while training
 _SHORTEST_PAUSE, _FIRST_VALIDATION, _VALIDATION_SECONDS = 1.0, 4.0, 20.0
+_TRAINING_PER_VALIDATION = 4.0  # at least so much more time
 _VALIDATIONS = 20  # in a run whose length is in steps
 _PATIENCE = 6  # validations without a better score, and
 _PATIENT_SHARE = 0.15  # share of the run, after which the loss has stalled
@@ -260,7 +261,7 @@ class Run:
         # a small held-out side costs next to nothing, and a small corpus is soon known by heart: look more often
         pause = min(pause, max(_SHORTEST_PAUSE, 20 * self._validation_cost))
         if self.history:  # and a large one shall not take more time than the training
-            pause = max(pause, 4 * self._validation_cost)
+            pause = max(pause, _TRAINING_PER_VALIDATION * self._validation_cost)
         return time.perf_counter() - self._last_validation >= pause
 
     def validate(self) -> None:

@@ -1,5 +1,7 @@
 """A run that was stopped anywhere and resumed ends with the weights of one that was not."""
 
+import signal
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -51,16 +53,19 @@ def test_a_resumed_run_ends_bit_for_bit_as_one_never_stopped(tmp_path, cell, len
     assert path.exists()  # whoever saves the model removes it then
 
 
-def test_an_interrupted_run_saves_itself_and_goes_on(tmp_path):
+@pytest.mark.parametrize("impatient", [False, True])
+def test_an_interrupted_run_saves_itself_and_goes_on(tmp_path, impatient):
+    """Step 24 ends with a validation. A second Ctrl-C, before that is made, leaves the checkpoint of the one before."""
     settings = make_settings(**SMALL, max_steps=40, seed=1)
     path = tmp_path / "run.checkpoint"
 
     def interrupt(report):
-        if report.steps == 23:
-            raise KeyboardInterrupt
+        if report.steps == 24:
+            for _ in range(1 + impatient):
+                signal.raise_signal(signal.SIGINT)
 
     assert fit(texts(), settings, on_step=interrupt, checkpoint_path=path).stopped == "interrupted"
-    assert checkpoint.load(path)[1]["report"]["steps"] == 23
+    assert checkpoint.load(path)[1]["report"]["steps"] == (22 if impatient else 24)
     resumed = fit(texts(), settings, checkpoint_path=path, resume=True)
     assert bits(resumed.weights) == bits(fit(texts(), settings).weights)
 

@@ -60,6 +60,7 @@ def always_validating(monkeypatch):
     """A validation after every step."""
     monkeypatch.setattr(loop, "_FIRST_VALIDATION", 0.0)
     monkeypatch.setattr(loop, "_VALIDATION_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "_TRAINING_PER_VALIDATION", 0.0)
     monkeypatch.setattr(loop, "_VALIDATIONS", 10**9)
     monkeypatch.setattr(loop, "_PATIENT_SHARE", 0.0)
 

@@ -100,11 +100,11 @@ def test_no_room_for_the_model_keeps_the_old_one_and_the_run(here, train, fill):
     assert sorted(path.name for path in here.glob("*m.safe*")) == ["m.safetensors"]
 
 
-def test_no_room_for_the_model_where_there_is_no_checkpoint(here, train, fill):
+def test_a_run_with_nothing_held_out_is_saved_as_well(here, train, fill):
     fill("m.safetensors")
     said = line_of(train("verses.txt -o m.safetensors --valid-fraction 0", status=1))
-    assert said == f"cannot write the model file 'm.safetensors': {FULL}"
-    assert not list(here.glob("*m.safe*"))
+    assert said.endswith("then the same command with --resume goes on from m.safetensors.checkpoint")
+    assert [path.name for path in here.glob("*m.safe*")] == ["m.safetensors.checkpoint"]
 
 
 def test_no_room_for_a_checkpoint(here, train, fill):
@@ -112,10 +112,14 @@ def test_no_room_for_a_checkpoint(here, train, fill):
     said = line_of(train("verses.txt -o m.safetensors", status=1))
     assert said == f"cannot save the checkpoint 'm.safetensors.checkpoint': {FULL}; there is none before it"
     assert not list(here.glob("*m.safe*"))
+
+
+def test_a_run_that_was_stopped_is_kept_where_resume_was_forgotten(here, train):
     (here / "m.safetensors.checkpoint").write_bytes(b"the one before")
-    said = line_of(train("verses.txt -o m.safetensors", status=1))
-    assert said.endswith(f"{FULL}; the one before is kept, and can be resumed")
-    assert [path.read_bytes() for path in here.glob("*m.safe*")] == [b"the one before"]
+    said = train("verses.txt -o m.safetensors")
+    assert "m.safetensors.checkpoint held a run that was stopped, and --resume was not given; it is now" in said
+    assert (here / "m.safetensors.checkpoint.old").read_bytes() == b"the one before"
+    assert not (here / "m.safetensors.checkpoint").exists()
 
 
 def test_no_room_for_a_sample_is_no_reason_to_stop(here, train, fill):
