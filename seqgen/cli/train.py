@@ -34,7 +34,7 @@ _NAMED = 5  # tokens
 @click.option("--n-a", type=int, default=0, help="Units a layer. [by the size]")
 @click.option("--layers", type=int, default=0, help="Recurrent layers. [by the corpus]")
 @click.option("--dropout", type=float, help="Share of hidden units dropped in training. [by the corpus]")
-@click.option("--weight-drop", type=float, help="Share of recurrent weights dropped in training. [0.3]")
+@click.option("--weight-drop", type=float, help="Share of recurrent weights dropped in training. [by the corpus]")
 @click.option("--tx", type=int, default=0, help="Steps a training window. [by the corpus]")
 @click.option("--batch-size", type=int, default=0, help="Windows side by side. [by the corpus]")
 @click.option("--shards", type=int, default=0, help="Parts of the batch computed side by side. [one a core]")

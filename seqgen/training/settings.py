@@ -18,7 +18,8 @@ _MEDIUM_FROM, _LARGE_FROM = 20_000, 500_000  # tokens
 # A large one gets the most from a few minutes with one layer, which is read twice as often in the same time.
 _LAYERS_AND_DROPOUT_BELOW, _LAYERS_AND_DROPOUT_ABOVE = (2, 0.5), (1, 0.3)
 _FEW_TOKENS = 100_000
-_WEIGHT_DROP = 0.3
+# Keeps text from being learned by heart. Music that is read in many keys is not, and without it learns faster.
+_WEIGHT_DROP, _WEIGHT_DROP_TRANSPOSED = 0.3, 0.0
 _EPOCHS, _EPOCHS_TRANSPOSED = 40.0, 150.0
 
 
@@ -65,13 +66,14 @@ class Settings:
         shards = min(self.shards or _cores(), batch_size)
         if not self.batch_size:
             batch_size -= batch_size % shards
+        weight_drop = _WEIGHT_DROP_TRANSPOSED if transposed else _WEIGHT_DROP
         chosen: dict[str, Any] = {
             "size": size,
             "cell": self.cell or "lstm",
             "n_a": self.n_a or UNITS[size],
             "layers": self.layers or layers,
             "dropout": dropout if self.dropout is None else self.dropout,
-            "weight_drop": _WEIGHT_DROP if self.weight_drop is None else self.weight_drop,
+            "weight_drop": weight_drop if self.weight_drop is None else self.weight_drop,
             "tx": tx,
             "batch_size": batch_size,
             "shards": shards,
