@@ -114,3 +114,8 @@ class LongText:
         text = self._text(piece)
         begin = piece.begin + len(text[:low].encode("utf-8", "surrogatepass"))
         return _Piece(begin, begin + len(text[low:high].encode("utf-8", "surrogatepass")), high - low)
+
+
+def pieces_of(text: str | LongText) -> Iterator[str]:
+    """A text in order, a piece at a time; of one that is held there is one piece."""
+    return iter([text]) if isinstance(text, str) else text.pieces()

@@ -442,9 +442,8 @@ def test_binary_is_not_written_to_a_terminal(music, home, format_):
         assert process.wait(60) == 0
 
 
-def test_ctrl_c_in_training_saves_the_best_so_far(music, home, tmp_path):
-    """Sent when the progress bar says that training has begun."""
-    arguments = [SEQGEN, "train", str(music / "tunes"), "-o", str(tmp_path / "m.safetensors"), "--n-a", "16"]
+def interrupted(arguments, home) -> str:
+    """What training says that gets Ctrl-C when the progress bar says that it has begun."""
     with Terminal() as terminal:
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=terminal.side, env=home)
         os.close(terminal.side)
@@ -455,6 +454,12 @@ def test_ctrl_c_in_training_saves_the_best_so_far(music, home, tmp_path):
             assert process.wait(60) == 130
         finally:
             process.kill()
+    return said
+
+
+def test_ctrl_c_in_training_saves_the_best_so_far(music, home, tmp_path):
+    arguments = [SEQGEN, "train", str(music / "tunes"), "-o", str(tmp_path / "m.safetensors"), "--n-a", "16"]
+    said = interrupted(arguments, home)
     assert "interrupted after " in said
     assert f"saved the best model so far as {tmp_path / 'm.safetensors'}" in said.replace("\r\n", "")
     assert "Traceback" not in said
@@ -468,16 +473,7 @@ def test_ctrl_c_at_once_leaves_an_old_model_alone(music, home, tmp_path):
     target = tmp_path / "m.safetensors"
     target.write_bytes(b"the old one")
     arguments = [SEQGEN, "train", str(music / "tunes"), "-o", str(target), "--max-steps", "100000", "--n-a", "16"]
-    with Terminal() as terminal:
-        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=terminal.side, env=home)
-        os.close(terminal.side)
-        try:
-            terminal.read(b"Training")
-            process.send_signal(signal.SIGINT)
-            terminal.read(None)
-            assert process.wait(60) == 130
-        finally:
-            process.kill()
+    interrupted(arguments, home)
     assert target.read_bytes() == b"the old one"
 
 

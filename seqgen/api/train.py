@@ -52,9 +52,8 @@ def train(
     out, else `valid_fraction` of the sources, by whole families. from_model: begin with what this model, or the one in
     this file, has learned; encoding, cell, n_a and layers are then its own. checkpoint_path: where the run is saved,
     every `checkpoint_every` steps or else whenever it is scored, so that the same call with `resume=True` goes on; the
-    file stays. settings: those of `training.Settings`, for
-    example `minutes=2`, `n_a=256`, `seed=1`. Without a length training ends when the held-out loss stalls, at most
-    after ten minutes.
+    file stays. settings: those of `training.Settings`, for example `minutes=2`, `n_a=256`, `seed=1`. Without a length
+    training ends when the held-out loss stalls, at most after ten minutes.
 
     Raises:
         CorpusError, ConfigError: nothing to learn from, or a setting out of range, or not that of `from_model`.
@@ -131,19 +130,15 @@ def train_on(
         rows = (*from_model.vocabulary.tokens, *from_model.grammar.feature_names)
         start = Start(from_model.weights, rows)
 
-    def draw(history: "History") -> None:
-        if curves_beside is not None and history:
+    def validated(report: "Report", history: "History", architecture: Architecture, weights: dict) -> None:
+        if curves_beside is not None:
             with suppress(OSError):  # no reason to lose the training; a full disk is said when the model is saved
                 curves.write(curves_beside, history)
-
-    def validated(report: "Report", history: "History", architecture: Architecture, weights: dict) -> None:
-        draw(history)
         if on_validation is not None:
             header = _header(corpus, dataset, architecture, settings, report, from_model)
             on_validation(report, Model(header, weights))
 
     result = fit(dataset, settings, on_step=on_step, on_validation=validated, start=start, **checkpoint)
-    draw(result.history)
     header = _header(corpus, dataset, result.architecture, result.settings, result.report, from_model)
     return Trained(Model(header, result.weights), result, dataset)
 

@@ -179,7 +179,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
             f"held out: {ours.nats_per_token:.4f} nats a token; a {name} model of the same tokens:"
             f" {baseline.nats_per_token:.4f} (lower is better)"
         )
-        held_out, learned = (sum(len(row.ids) - 1 for row in side) for side in (dataset.held_out, dataset.train))
+        held_out, learned = _tokens(dataset.held_out), _tokens(dataset.train)
         if held_out > FINAL_TOKENS:
             console.say(
                 f"  scored on the first {FINAL_TOKENS:,} of {held_out:,} held-out tokens;"
@@ -222,12 +222,15 @@ def _settings(flags: dict[str, Any]) -> Any:
     return settings
 
 
+def _tokens(sequences: Any) -> int:
+    return sum(len(sequence.ids) - 1 for sequence in sequences)
+
+
 def _describe(corpus: Any, dataset: Any) -> None:
-    tokens = sum(len(sequence.ids) - 1 for sequence in dataset.train)
     console.say(f"{corpus.title}: {len(corpus.documents):,} {'pieces' if corpus.unit == 'music' else 'texts'}")
     console.say(
         f"  encoding {dataset.encoding.name} ({dataset.chosen}), {len(dataset.vocabulary):,} values;"
-        f" {len(dataset.train):,} to train on ({tokens:,} tokens), {len(dataset.held_out):,} held out"
+        f" {len(dataset.train):,} to train on ({_tokens(dataset.train):,} tokens), {len(dataset.held_out):,} held out"
     )
     left_out = sum(not skip.failed for skip in dataset.skipped)
     if left_out:
@@ -241,7 +244,7 @@ def _describe(corpus: Any, dataset: Any) -> None:
 
 
 def _describe_held_out(corpus: Any, dataset: Any, valid: Any) -> None:
-    tokens = sum(len(sequence.ids) - 1 for sequence in dataset.held_out)
+    tokens = _tokens(dataset.held_out)
     if tokens:
         if tokens < _FEW_HELD_OUT:
             console.warn(f"only {tokens:,} tokens are held out, too few to rely on their score: give it more pieces")

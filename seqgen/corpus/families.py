@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgen.corpus.load import Document
 from seqgen.errors import ConfigError
-from seqgen.longtext import LongText
+from seqgen.longtext import LongText, pieces_of
 from seqgen.piece import Piece
 
 # Music: 16 notes in a row. 12 notes chain half of the Bach chorales or the fiddle tunes into one family, 16 notes none
@@ -193,10 +193,6 @@ def _whole_piece(piece: Piece) -> bytes:
     return hashlib.sha256(rows.tobytes()).digest()
 
 
-def _pieces(text: str | LongText) -> Iterator[str]:
-    return iter([text]) if isinstance(text, str) else text.pieces()
-
-
 def _folded(pieces: Iterable[str]) -> Iterator[str]:
     """The text that `pieces` make together, a piece at a time, with one space for white space and none at its ends."""
     between = ""  # what stands before the next word
@@ -213,7 +209,7 @@ def _folded(pieces: Iterable[str]) -> Iterator[str]:
 
 def _whole_text(text: str | LongText) -> bytes:
     digest = hashlib.sha256()
-    for piece in _folded(_pieces(text)):
+    for piece in _folded(pieces_of(text)):
         digest.update(piece.encode("utf-8", "surrogatepass"))
     return digest.digest()
 
@@ -221,7 +217,7 @@ def _whole_text(text: str | LongText) -> bytes:
 def _lines(text: str | LongText) -> Iterator[list[str]]:
     """The lines of a text, many at a time."""
     rest = ""
-    for piece in _pieces(text):
+    for piece in pieces_of(text):
         *lines, rest = (rest + piece).splitlines(keepends=True) or [""]
         yield [line.splitlines()[0] for line in lines]
     yield rest.splitlines()
@@ -238,7 +234,7 @@ def _common_lines(texts: Sequence[str | LongText]) -> set[int]:
 
 def _text_passages(text: str | LongText, common: set[int], step: int) -> np.ndarray:
     """Hashes of the passages; about one in `step` of them, and in every text the same ones."""
-    pieces = _pieces(text)
+    pieces = pieces_of(text)
     if common:
         pieces = ("\n".join([*(line for line in lines if hash(line) not in common), ""]) for lines in _lines(text))
     found = [np.empty(0, np.uint64)]

@@ -17,7 +17,7 @@ from seqgen.corpus.packed import digest, unpack
 from seqgen.corpus.reading import Failure, Job, Reader, read_jobs, read_music
 from seqgen.corpus.sources import Candidate, Plan, Skipped, plan
 from seqgen.errors import CorpusError, FormatError, MissingExtra
-from seqgen.longtext import LongText, Scratch
+from seqgen.longtext import LongText, Scratch, pieces_of
 from seqgen.piece import Piece
 
 Progress = Callable[[int, int], None]  # files done, files in all
@@ -138,7 +138,7 @@ def _documents(
 
 
 def _blank(text: str | LongText) -> bool:
-    return not any(piece.strip() for piece in ([text] if isinstance(text, str) else text.pieces()))
+    return not any(piece.strip() for piece in pieces_of(text))
 
 
 def _read_texts(

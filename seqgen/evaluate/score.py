@@ -158,7 +158,7 @@ def _score_pieces(
     zero = stepper.start(1)
     state = stepper.take(zero, np.zeros(len(lanes), int))
     for index, lane in enumerate(lanes):
-        _put(state, index, states.get(int(lane)))
+        _put(state, index, states.get(int(lane), zero))
     begun: list[State] = [zero] * len(pieces)
     ended: list[State] = [zero] * len(pieces)
     while len(lanes):
@@ -184,11 +184,10 @@ def _score_pieces(
     return begun, ended
 
 
-def _put(state: State, row: int, values: State | None) -> None:
+def _put(state: State, row: int, values: State) -> None:
     """Overwrite one row."""
-    if values is not None:
-        for array, value in zip(state, values, strict=True):
-            array[row] = value[0]
+    for array, value in zip(state, values, strict=True):
+        array[row] = value[0]
 
 
 def _cost(logits: np.ndarray, legal: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

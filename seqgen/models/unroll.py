@@ -32,11 +32,10 @@ def unroll(
 ) -> tuple[tf.Tensor, State]:
     """Logits `(Tx, batch, n_values)` for the id after each of `ids`, and the state after the last.
 
-    weights: named as in `modelfile.tensor_shapes`. ids `(Tx, batch)`; features `(Tx, batch, n_features)`, the last
-    of which may be left out, as if their weights were zero; keep
-    `(Tx, batch)`: 0 where the state is cleared before the step, since a sequence starts there, else 1. dropout_masks:
-    for each layer what its hidden state is multiplied with on the way up, `(batch, n_a)`, the same at every step of the
-    window.
+    weights: named as in `modelfile.tensor_shapes`. ids `(Tx, batch)`; features `(Tx, batch, n_features)`, the last of
+    which may be left out, as if their weights were zero; keep `(Tx, batch)`: 0 where the state is cleared before the
+    step, since a sequence starts there, else 1. dropout_masks: for each layer what its hidden state is multiplied with
+    on the way up, `(batch, n_a)`, the same at every step of the window.
     """
     places, offset = [ids], architecture.n_values
     for index, size in enumerate(architecture.feature_sizes[: features.shape[-1]]):

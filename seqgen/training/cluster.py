@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seqgen.errors import ClusterError, ConfigError
-from seqgen.training.settings import Settings
+from seqgen.training.settings import Settings, cores
 
 _WAIT = 600  # seconds for all to be there, and for a step: a host may read its corpus or compile for minutes
 _HERE, _GO = b"seqgen worker\n", b"go\n"
@@ -130,7 +130,7 @@ class Cluster:
 
     def with_shards(self, settings: Settings) -> Settings:
         """The settings with the chief's number of shards, which otherwise follows from each host's processors."""
-        shards = self.from_chief(str(settings.shards or os.cpu_count() or 1).encode())
+        shards = self.from_chief(str(settings.shards or cores()).encode())
         return replace(settings, shards=int(shards))
 
     def check_same(self, run: dict[str, Any]) -> None:

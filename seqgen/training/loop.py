@@ -68,6 +68,10 @@ class Result:
     history: History = field(default_factory=list)
 
 
+class DivergedError(TrainingError):
+    """The loss or the weights are no numbers any more."""
+
+
 def fit(
     dataset: Dataset,
     settings: Settings,
@@ -120,9 +124,9 @@ def fit(
     whole = True  # nothing of the last step is missing, so that the run can go on from here
 
     def validated() -> None:
-        run.validate()
+        weights = run.validate()
         if on_validation is not None:
-            on_validation(run.report, run.history, run.architecture, run.updater.weights())
+            on_validation(run.report, run.history, run.architecture, weights)
 
     try:
         with interrupted_between_steps() as between_steps:
@@ -167,10 +171,6 @@ def fit(
             raise
         stopped = "interrupted"
     return Result(run.architecture, run.best_weights(), run.report, run.settings, stopped, unsaved, run.history)
-
-
-class DivergedError(TrainingError):
-    """The loss or the weights are no numbers any more."""
 
 
 class Run:
@@ -264,8 +264,8 @@ class Run:
             pause = max(pause, _TRAINING_PER_VALIDATION * self._validation_cost)
         return time.perf_counter() - self._last_validation >= pause
 
-    def validate(self) -> None:
-        """Score the held-out side with the stepper: the same number `evaluate` gives."""
+    def validate(self) -> Weights:
+        """Score the held-out side with the stepper, the same number `evaluate` gives; the weights it has scored."""
         begun = time.perf_counter()
         weights = self.updater.weights()
         stepper = RecurrentStepper(self.architecture, weights)
@@ -300,6 +300,7 @@ class Run:
         self._validation_cost = self._last_validation - begun
         if self._begun is not None:
             self._begun += self._last_validation - begun  # the clock of training stands still meanwhile
+        return weights
 
     def stalled(self) -> bool:
         """Whether a run without a length of its own has come to its end."""

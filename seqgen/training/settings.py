@@ -63,7 +63,7 @@ class Settings:
         tx = self.tx or min(64, max(16, tokens // 64))
         # 36 updates an epoch at least: a small corpus learns by many small steps
         batch_size = min(self.batch_size, max(1, tokens // tx)) or min(32, max(1, tokens // (36 * tx)))
-        shards = min(self.shards or _cores(), batch_size)
+        shards = min(self.shards or cores(), batch_size)
         if not self.batch_size:
             batch_size -= batch_size % shards
         weight_drop = _WEIGHT_DROP_TRANSPOSED if transposed else _WEIGHT_DROP
@@ -120,7 +120,7 @@ class Settings:
                 raise ConfigError(f"{name} must be above 0, not {value:g}")
 
 
-def _cores() -> int:
+def cores() -> int:
     """The processors this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

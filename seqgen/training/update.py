@@ -42,7 +42,7 @@ class Updater:
         self._own = range(index * shards, (index + 1) * shards)
         self._cells, self._densor = build(architecture, seed=settings.seed)
         self._variables = variables(self._cells, self._densor)
-        self.begin_with(self.weights())
+        self._clear_unseen_features()
         self._optimizer = _optimizer(settings)
         self._optimizer.build(list(self._variables.values()))
         self._rate: Any = self._optimizer.learning_rate  # a variable, which Keras types as a float
@@ -70,7 +70,11 @@ class Updater:
     def begin_with(self, weights: Weights) -> None:
         """Set all weights, by the names of the model file, before the first update."""
         load_weights(self._cells, self._densor, weights)
-        if not self._settings.features:  # then their rows stay zero, and the model file is like any other
+        self._clear_unseen_features()
+
+    def _clear_unseen_features(self) -> None:
+        """Without features their rows are zero, and stay so; the model file is like any other."""
+        if not self._settings.features:
             kernel = self._variables["layers/0/kernel"]
             is_token = np.arange(kernel.shape[0]) < self._architecture.n_values
             kernel.assign(kernel.numpy() * is_token[:, None])
