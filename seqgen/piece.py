@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -154,6 +154,27 @@ class Piece:
         if semitones % 12:  # by octaves a key keeps its spelling
             keys = tuple(key._replace(fifths=(key.fifths + 7 * semitones + 5) % 12 - 5) for key in keys)
         return replace(self, notes=notes, keys=keys)
+
+    def from_tick(self, tick: int) -> "Piece":
+        """What sounds from `tick` on, which becomes tick 0; notes that are sounding there begin there.
+
+        Its first bar is what is left of the bar that `tick` falls into.
+        """
+        notes = self.notes[self.notes["onset"] + self.notes["duration"] > tick].copy()
+        ends = notes["onset"] + notes["duration"] - tick
+        notes["onset"] = np.maximum(notes["onset"] - tick, 0)
+        notes["duration"] = ends - notes["onset"]
+        notes = notes[np.lexsort((notes["pitch"], notes["part"], notes["onset"]))]
+        rows: dict[str, Any] = {}
+        for name in ("tempi", "meters", "keys"):
+            held = [row for row in getattr(self, name) if row.tick <= tick][-1:]  # what holds at `tick`
+            later = [row for row in getattr(self, name) if row.tick > tick]
+            rows[name] = tuple(row._replace(tick=max(0, row.tick - tick)) for row in [*held, *later])
+        for name in ("chords", "markers"):
+            rows[name] = tuple(row._replace(tick=row.tick - tick) for row in getattr(self, name) if row.tick >= tick)
+        next_bar = next(bar for bar in self._bars() if bar >= tick)
+        fermatas = tuple(fermata - tick for fermata in self.fermatas if fermata >= tick)
+        return replace(self, notes=notes, pickup_ticks=next_bar - tick, fermatas=fermatas, **rows)
 
     def __eq__(self, other: object) -> bool:
         """Equal in everything a listener or reader could tell; losses do not count."""

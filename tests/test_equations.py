@@ -15,7 +15,7 @@ from seqgen.corpus.dataset import IdSequence
 from seqgen.evaluate import score
 from seqgen.modelfile import Architecture
 from seqgen.runtime import RecurrentStepper
-from seqgen.sampling import Strategy, probabilities, sample, streams
+from seqgen.sampling import Setting, Strategy, probabilities, sample, streams
 from seqgen.vocabulary import END, START, UNK
 
 VERSES = ["so are you and so am I,\nthe rose is red"]
@@ -73,7 +73,7 @@ def test_the_score_of_what_was_drawn_is_what_it_was_drawn_with(name, seed):
     stepper = RecurrentStepper(model.header.architecture, model.weights)
     controls = ["key=C-major", "meter=4/4", "pickup=0"] if model.unit == "music" else []
     prefix = model.vocabulary.to_ids(controls).tolist()
-    (row,) = sample(stepper, model.grammar, [prefix], [15], strategy=Strategy(), random=streams(seed, 1))
+    (row,) = sample(Setting(stepper, model.grammar), [prefix], [15], strategy=Strategy(), random=streams(seed, 1))
     ids = [START, *prefix, *row.ids, *[END] * row.ended]
     nats = []
     state, place = stepper.start(1), model.grammar.start()

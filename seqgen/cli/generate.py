@@ -39,7 +39,8 @@ _BINARY = ("mid", "npy")
 def command(model_path: str | None, prime: str | None, count: int, output: str | None, **flags: Any) -> None:
     """Write new music or text with a model: MIDI or text to stdout, or a file with -o."""
     from seqgen import formats
-    from seqgen.api.model import load, new_seed
+    from seqgen.api.generate import new_seed
+    from seqgen.api.model import load
     from seqgen.errors import ConfigError
 
     if output == "-":

@@ -13,7 +13,7 @@ import numpy as np
 from seqgen.encodings import grid as on_grid
 from seqgen.encodings.base import Clock, Encoded, Kind, Table
 from seqgen.encodings.grid import Meaning
-from seqgen.encodings.music_grammar import MusicGrammar
+from seqgen.encodings.music_grammar import MusicGrammar, MusicState
 from seqgen.errors import ConfigError, TokenError
 from seqgen.piece import Part, Piece
 from seqgen.vocabulary import END, Vocabulary
@@ -85,8 +85,7 @@ class Chorale:
                 if step and row[begun].isdigit():
                     notes.append((begun, step - begun, int(row[begun]), 80, part))
                 begun = step
-        names = _NAMES.get(self.parts, tuple(f"Part {number + 1}" for number in range(self.parts)))
-        parts = [Part(name, _CHOIR) for name in names]
+        parts = [Part(name, _CHOIR) for name in _names(self.parts)]
         return Piece.build(notes, self.grid, parts, losses=losses, **fields)
 
     def vocabulary(self, sequences: Sequence[Encoded]) -> Vocabulary:
@@ -114,6 +113,7 @@ class ChoraleGrammar(MusicGrammar):
     def __init__(self, vocabulary: Vocabulary, grid: int, parts: int) -> None:
         super().__init__(vocabulary, grid, body_feature_sizes=(parts,))
         self._parts = parts
+        self.part_names = _names(parts)
         self._hold, self._rest = vocabulary.ids["hold"], vocabulary.ids["rest"]
         pitches = [id for token, id in vocabulary.ids.items() if token.isdigit()]
         self._masks = {
@@ -143,3 +143,10 @@ class ChoraleGrammar(MusicGrammar):
 
     def body_at_step(self, body: tuple[int, tuple[bool, ...]]) -> bool:
         return body[0] == 0
+
+    def part(self, state: MusicState) -> int:
+        return state.body[0]
+
+
+def _names(parts: int) -> tuple[str, ...]:
+    return _NAMES.get(parts, tuple(f"Part {number + 1}" for number in range(parts)))

@@ -1,7 +1,7 @@
 """The part of a grammar that every music encoding shares: the controls come first, then a clock runs in grid steps."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +13,11 @@ from seqgen.vocabulary import UNK, Vocabulary
 
 
 class MusicState(NamedTuple):
-    """Where a music sequence is. Constraints may read `clock`; `body` belongs to the encoding."""
+    """Where a music sequence is. Hashable. Constraints may read `clock`; `body` belongs to the encoding."""
 
     read: int  # controls read so far, 0 to CONTROLS
     clock: Clock
-    body: Hashable
+    body: Any
 
 
 class MusicGrammar(ABC):
@@ -28,6 +28,7 @@ class MusicGrammar(ABC):
 
     feature_sizes: tuple[int, ...]
     feature_names: tuple[str, ...]
+    part_names: tuple[str, ...] = ("",)  # of the parts that have tokens of their own, from the first
 
     def __init__(self, vocabulary: Vocabulary, grid: int, body_feature_sizes: tuple[int, ...] = ()) -> None:
         self.vocabulary = vocabulary
@@ -91,6 +92,15 @@ class MusicGrammar(ABC):
 
     def at_step(self, state: MusicState) -> bool:
         return state.read == CONTROLS and self.body_at_step(state.body)
+
+    @property
+    def parts(self) -> int:
+        """How many parts have tokens of their own."""
+        return len(self.part_names)
+
+    def part(self, state: MusicState) -> int:
+        """The part the next token belongs to."""
+        return 0
 
     def mask(self, ids: Iterable[int]) -> np.ndarray:
         """A read-only mask that is True at `ids`."""

@@ -1,7 +1,19 @@
-"""Choosing the next id, and the next: strategies, constraints and the loop, for any stepper."""
+"""Choosing the next id, and the next: strategies and the loop, for any stepper, under any constraints."""
 
-from seqgen.sampling.constraints import Bars, Constraint
 from seqgen.sampling.sample import Sampled, sample
-from seqgen.sampling.strategies import Strategy, draw, probabilities, streams
+from seqgen.sampling.strategies import Curve, Plan, Strategy, draw, probabilities, streams
+from seqgen.sampling.walk import Setting, Walk, broken
 
-__all__ = ["Bars", "Constraint", "Sampled", "Strategy", "draw", "probabilities", "sample", "streams"]
+__all__ = [
+    "Curve",
+    "Plan",
+    "Sampled",
+    "Setting",
+    "Strategy",
+    "Walk",
+    "broken",
+    "draw",
+    "probabilities",
+    "sample",
+    "streams",
+]

@@ -1,6 +1,6 @@
 """From logits to the next id: pure functions over `(batch, n_values)` arrays, composed in one stated order.
 
-mask (grammar and constraints), temperature, top-k, top-p, draw.
+mask (grammar and constraints), repetition penalty, temperature, top-k, top-p, min-p, draw.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,29 @@ import numpy as np
 
 from seqgen.errors import ConfigError, SamplingError
 
+PENALTY_WINDOW = 64  # ids
+
+_RANGES = {
+    "temperature": ("the temperature must be 0 (greedy) to 100", lambda value: 0 <= value <= 100),
+    "top_k": ("top-k must be a whole number, 0 (off) or more", lambda value: value >= 0 and value % 1 == 0),
+    "top_p": ("top-p must be above 0 and at most 1", lambda value: 0 < value <= 1),
+    "min_p": ("min-p must be 0 (off) to 1", lambda value: 0 <= value <= 1),
+    "penalty": ("the repetition penalty must be 1 (off) to 100", lambda value: 1 <= value <= 100),
+}
+
 
 class Strategy(NamedTuple):
-    """How bold to choose. temperature 0 is greedy; top_k 0 and top_p 1 leave all in."""
+    """How bold to choose. Temperature 0 is greedy; top_k 0, top_p 1, min_p 0 and penalty 1 change nothing.
+
+    penalty: the log-probability of an id that occurred among the last PENALTY_WINDOW is multiplied by it (Keskar et al.
+    2019 divide logits, whose zero means nothing).
+    """
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    min_p: float = 0.0  # of the probability of the most probable
+    penalty: float = 1.0
 
     def checked(self) -> "Strategy":
         """Itself, if every value is in range.
@@ -24,23 +40,58 @@ class Strategy(NamedTuple):
         Raises:
             ConfigError: naming the value and its range.
         """
-        if not 0 <= self.temperature <= 100:
-            raise ConfigError(f"the temperature must be 0 (greedy) to 100, not {self.temperature:g}")
-        if self.top_k < 0:
-            raise ConfigError(f"top-k must be 0 (off) or more, not {self.top_k}")
-        if not 0 < self.top_p <= 1:
-            raise ConfigError(f"top-p must be above 0 and at most 1, not {self.top_p:g}")
+        for (says, holds), value in zip(_RANGES.values(), self, strict=True):
+            if not holds(value):
+                raise ConfigError(f"{says}, not {value:g}")
         return self
 
 
-def probabilities(logits: np.ndarray, legal: np.ndarray, strategy: Strategy) -> np.ndarray:
+class Curve(NamedTuple):
+    """A value that changes over the piece: linearly from point to point, which lie equally far apart."""
+
+    points: tuple[float, ...]
+
+    def at(self, share: float) -> float:
+        """The value where `share` of the piece, 0 to 1, is behind."""
+        return float(np.interp(share, np.linspace(0, 1, len(self.points)), self.points))
+
+
+class Plan:
+    """A strategy over the whole piece, of numbers and curves."""
+
+    def __init__(self, **values: float | Curve) -> None:
+        """values: of the fields of `Strategy`.
+
+        Raises:
+            ConfigError: naming the value and its range.
+        """
+        self._curves = {name: value for name, value in values.items() if isinstance(value, Curve)}
+        self._numbers = {name: value for name, value in values.items() if not isinstance(value, Curve)}
+        Strategy()._replace(**self._numbers).checked()
+        for name, curve in self._curves.items():
+            for point in curve.points:
+                Strategy()._replace(**{name: point}).checked()
+        self.constant = not self._curves
+
+    def at(self, share: float) -> Strategy:
+        """What holds where `share` of the piece, 0 to 1, is behind."""
+        strategy = Strategy()._replace(
+            **self._numbers, **{name: curve.at(share) for name, curve in self._curves.items()}
+        )
+        return strategy._replace(top_k=round(strategy.top_k))
+
+
+def probabilities(
+    logits: np.ndarray, legal: np.ndarray, strategy: Strategy, recent: np.ndarray | None = None
+) -> np.ndarray:
     """`(batch, n_values)` float64, each row summing to 1 over the ids that are left.
 
-    logits `(batch, n_values)`; legal `(batch, n_values)` bool.
+    logits `(batch, n_values)`; legal `(batch, n_values)` bool; recent, as legal: what the penalty is for.
 
     Raises:
         SamplingError: a row without a legal id, or without a finite logit among them.
     """
+    temperature, top_k, top_p, min_p, penalty = strategy
     scores = np.where(legal, logits.astype(np.float64), -np.inf)
     highest = scores.max(axis=1, keepdims=True)
     if not np.isfinite(highest).all():
@@ -48,16 +99,23 @@ def probabilities(logits: np.ndarray, legal: np.ndarray, strategy: Strategy) -> 
         if not legal[row].any():
             raise SamplingError("nothing may follow here: the constraints leave no legal token")
         raise SamplingError("the model's logits are not finite; its weights are damaged")
-    if strategy.temperature == 0:
+    scores = scores - highest
+    if penalty != 1 and recent is not None:
+        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))  # log-probabilities, so all are below 0
+        scores = np.where(recent, scores * penalty, scores)
+        scores -= scores.max(axis=1, keepdims=True)
+    if temperature == 0:
         chosen = np.zeros_like(scores)
         chosen[np.arange(len(scores)), scores.argmax(axis=1)] = 1
         return chosen
     with np.errstate(over="ignore"):  # at a temperature near 0 what lies below the best goes to -inf, as it should
-        weights = np.exp((scores - highest) / strategy.temperature)
-    if 0 < strategy.top_k < weights.shape[1]:
-        weights = np.where(weights >= _kth_largest(weights, strategy.top_k), weights, 0)
-    if strategy.top_p < 1:
-        weights = _nucleus(weights, strategy.top_p)
+        weights = np.exp(scores / temperature)
+    if 0 < top_k < weights.shape[1]:
+        weights = np.where(weights >= _kth_largest(weights, top_k), weights, 0)
+    if top_p < 1:
+        weights = _nucleus(weights, top_p)
+    if min_p > 0:
+        weights = np.where(weights >= min_p * weights.max(axis=1, keepdims=True), weights, 0)
     return weights / weights.sum(axis=1, keepdims=True)
 
 

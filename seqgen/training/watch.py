@@ -8,7 +8,7 @@ import numpy as np
 from seqgen.corpus.dataset import Dataset
 from seqgen.encodings.grid import CONTROLS
 from seqgen.errors import SamplingError
-from seqgen.sampling import Strategy, sample
+from seqgen.sampling import Setting, Strategy, sample
 from seqgen.stepper import Stepper
 from seqgen.threads import one_thread
 
@@ -43,9 +43,10 @@ class Watch:
         """The signs of a sample, and those of excerpts of the corpus that are as long; None if it ends at once."""
         random = [np.random.default_rng([self._seed, row]) for row in range(_ROWS)]
         steps = [self._steps] * _ROWS
+        setting = Setting(stepper, self._grammar)
         try:
             with one_thread():
-                rows = sample(stepper, self._grammar, self._prefixes, steps, strategy=Strategy(), random=random)
+                rows = sample(setting, self._prefixes, steps, strategy=Strategy(), random=random)
         except SamplingError:  # a model that has hardly learned may never finish a step
             return None
         pairs = [

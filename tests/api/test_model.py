@@ -10,7 +10,8 @@ from made import Noise, Spelling, piece, untrained
 
 import seqgen
 from seqgen import formats
-from seqgen.api import model as api_model
+from seqgen.api import generate as api_generate
+from seqgen.constraints import Bound, Constraint
 from seqgen.errors import ConfigError, ModelFileError, SamplingError, TokenError
 from seqgen.piece import Piece, Tempo
 from seqgen.vocabulary import END
@@ -44,14 +45,14 @@ def as_bytes(source) -> bytes:
 def sampled(monkeypatch):
     """All that `sample` gives while a model generates."""
     rows: list = []
-    original = api_model.sample
+    original = api_generate.sample
 
     def recording(*arguments, **options):
         found = original(*arguments, **options)
         rows.extend(found)
         return found
 
-    monkeypatch.setattr(api_model, "sample", recording)
+    monkeypatch.setattr(api_generate, "sample", recording)
     return rows
 
 
@@ -283,7 +284,7 @@ def test_controls_come_as_often_as_in_the_corpus():
         ("chars", {"fill": True}, ConfigError, "fill needs a number of steps"),
         ("notes", {"fill": True, "bars": 2}, ConfigError, "fill needs a number of steps, and no number of bars"),
         ("chars", {"bars": 2}, ConfigError, "bars are for music, and this model writes text"),
-        ("notes", {"bars": 0}, ConfigError, "at least 1 bar, not 0"),
+        ("notes", {"bars": 0}, ConfigError, "has 1 to 10,000 bars, not 0"),
         ("chars", {"prime": TUNES[0]}, ConfigError, "writes text, so its prime must be text, not music"),
         ("notes", {"prime": "C D E"}, ConfigError, "writes music, so its prime must be music, not text"),
         ("chorale", {"prime": TUNES[0]}, TokenError, "the prime does not fit the model: chorale wants 3 pitched parts"),
@@ -319,12 +320,13 @@ def test_an_unknown_meter_is_no_matter_without_bars():
 def test_constraints_are_bound_and_held():
     model = MODELS["chars"]()
 
-    class NoVowels:
-        def bind(self, grammar, table):
-            self.mask = np.array([token not in set("aeiou") for token in model.vocabulary.tokens])
+    class NoVowels(Constraint, Bound):
+        def bind(self, material, others):
+            self.ever = np.array([token not in set("aeiou") for token in material.tokens])
+            return self
 
-        def legal(self, state):
-            return self.mask
+        def legal(self, own, moment):
+            return self.ever
 
     text = endless(model).generate(300, seed=1, constraints=[NoVowels()])
     assert len(text) == 300

@@ -5,8 +5,9 @@ import pytest
 from made import Noise, Spelling, Toy, piece, vocabulary_of
 
 from seqgen import encodings
+from seqgen.constraints import Bound
 from seqgen.errors import SamplingError
-from seqgen.sampling import Strategy, sample, streams
+from seqgen.sampling import Setting, Strategy, sample, streams
 from seqgen.vocabulary import END, START, UNK, Vocabulary
 
 GREEDY = Strategy(temperature=0)
@@ -14,13 +15,12 @@ CHARS = encodings.make("chars")
 LETTERS = Vocabulary.of("abcdefghijklmnopqrstuvwxyz ")
 
 
-def spelled(words, steps, prefixes=None, *, encoding=CHARS, vocabulary=LETTERS, **options):
+def spelled(words, steps, prefixes=None, *, encoding=CHARS, vocabulary=LETTERS, constraints=(), **options):
     """The words of `Spelling` as sampled, and the stepper."""
     stepper = Spelling(vocabulary, words)
     prefixes = prefixes or [""] * len(words)
     rows = sample(
-        stepper,
-        encoding.grammar(vocabulary),
+        Setting(stepper, encoding.grammar(vocabulary), constraints),
         [vocabulary.to_ids(prefix).tolist() for prefix in prefixes],
         steps,
         strategy=GREEDY,
@@ -67,8 +67,8 @@ def test_a_prefix_may_hold_unknown_ids():
 def test_one_that_never_ends_stops_at_its_steps():
     stepper = Noise(len(LETTERS), favour={END: -1e9})
     rows = sample(
-        stepper, CHARS.grammar(LETTERS), [[], []], [500, 3], strategy=Strategy(), random=streams(1, 2)
-    )  # fmt: skip
+        Setting(stepper, CHARS.grammar(LETTERS)), [[], []], [500, 3], strategy=Strategy(), random=streams(1, 2)
+    )
     assert [(len(row.ids), row.steps, row.ended) for row in rows] == [(500, 500, False), (3, 3, False)]
 
 
@@ -82,8 +82,12 @@ def test_one_that_never_finishes_a_step_is_an_error():
 
     with pytest.raises(SamplingError, match="without finishing; train it longer"):
         sample(
-            Gluing(len(vocabulary)), words.grammar(vocabulary), [[]], [2], strategy=GREEDY, random=streams(0, 1)
-        )  # fmt: skip
+            Setting(Gluing(len(vocabulary)), words.grammar(vocabulary)),
+            [[]],
+            [2],
+            strategy=GREEDY,
+            random=streams(0, 1),
+        )
 
 
 def test_end_is_not_taken_where_it_is_illegal():
@@ -111,7 +115,7 @@ def test_steps_are_counted_as_the_encoding_counts_them(name):
     controls = vocabulary.to_ids(encoding.encode(sources[0])[0].tokens[:3]).tolist()
     steps = [1, 7, 12]
     stepper = Noise(len(vocabulary), favour={END: -1e9})
-    rows = sample(stepper, grammar, [controls] * 3, steps, strategy=Strategy(), random=streams(3, 3))
+    rows = sample(Setting(stepper, grammar), [controls] * 3, steps, strategy=Strategy(), random=streams(3, 3))
     for row, wanted in zip(rows, steps, strict=True):
         tokens = vocabulary.to_tokens(row.ids)
         assert row.steps == counted(tokens) == wanted
@@ -136,7 +140,7 @@ def test_every_row_sees_its_own_ids_and_the_features_of_their_places(name):
     grammar = encoding.grammar(vocabulary)
     prefixes = [vocabulary.to_ids(encoding.encode(source)[0].tokens[:3]).tolist() for source in sources]
     stepper = Noise(len(vocabulary), seed=4, favour={END: 0.5})
-    rows = sample(stepper, grammar, prefixes, [9, 2, 20, 5], strategy=Strategy(), random=streams(2, 4))
+    rows = sample(Setting(stepper, grammar), prefixes, [9, 2, 20, 5], strategy=Strategy(), random=streams(2, 4))
     assert len({len(row.ids) for row in rows}) > 1
     for number, (prefix, row) in enumerate(zip(prefixes, rows, strict=True)):
         state, wanted = grammar.start(), [(START, list(grammar.features(grammar.start())))]
@@ -151,8 +155,12 @@ def test_a_row_alone_is_the_same_row_among_others():
     def drawn(count):
         stepper = Noise(len(LETTERS), seed=9)
         return sample(
-            stepper, CHARS.grammar(LETTERS), [[]] * count, [40] * count, strategy=Strategy(), random=streams(5, count)
-        )  # fmt: skip
+            Setting(stepper, CHARS.grammar(LETTERS)),
+            [[]] * count,
+            [40] * count,
+            strategy=Strategy(),
+            random=streams(5, count),
+        )
 
     many = drawn(4)
     assert drawn(1) == many[:1]
@@ -165,34 +173,30 @@ def test_progress_is_told():
     assert told == [1, 2, 3, 4]
 
 
-class Only:
+class Only(Bound):
     """A constraint: nothing but these letters and END."""
 
     def __init__(self, letters: str) -> None:
+        self.name = f"only {letters}"
         self.mask = np.isin(np.arange(len(LETTERS)), [*LETTERS.to_ids(letters), END])
 
-    def bind(self, grammar, table):
-        pass
-
-    def legal(self, state):
+    def legal(self, own, moment):
         return self.mask
 
 
 class Anything(Only):
-    def legal(self, state):
+    def legal(self, own, moment):
         return None
 
 
 def test_constraints_hold_together_but_not_for_the_prefix():
     stepper = Noise(len(LETTERS), favour={END: -1e9})
     rows = sample(
-        stepper,
-        CHARS.grammar(LETTERS),
+        Setting(stepper, CHARS.grammar(LETTERS), [Anything("a"), Only("abc"), Only("bcd")]),
         [LETTERS.to_ids("xyz").tolist()],
         [200],
         strategy=Strategy(),
         random=streams(1, 1),
-        constraints=[Anything("a"), Only("abc"), Only("bcd")],
     )
     assert set(LETTERS.to_tokens(rows[0].ids)) == {"b", "c"}
 
@@ -209,4 +213,4 @@ def test_a_damaged_model_is_an_error():
 
     stepper = Broken(len(LETTERS), favour={END: -1e9})
     with pytest.raises(SamplingError, match="not finite"):
-        sample(stepper, CHARS.grammar(LETTERS), [[]], [9], strategy=Strategy(), random=streams(0, 1))
+        sample(Setting(stepper, CHARS.grammar(LETTERS)), [[]], [9], strategy=Strategy(), random=streams(0, 1))

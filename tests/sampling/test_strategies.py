@@ -25,7 +25,7 @@ def log(*shares: float) -> list[float]:
 
 
 def reference(row: list[float], legal: list[bool], strategy: Strategy) -> list[float]:
-    """mask, temperature, top-k, top-p; `assume` steps aside where rounding alone decides what top-p keeps."""
+    """mask, temperature, top-k, top-p, min-p; `assume` steps aside where rounding alone decides what is kept."""
     left = {id: value for id, value in enumerate(row) if legal[id]}
     best = max(left.values())
     if strategy.temperature == 0:
@@ -45,6 +45,9 @@ def reference(row: list[float], legal: list[bool], strategy: Strategy) -> list[f
                 break
             kept[id] = weights[id]
         weights = kept
+    least = strategy.min_p * max(weights.values())
+    assume(all(weight == max(weights.values()) or abs(weight - least) > 1e-9 * least for weight in weights.values()))
+    weights = {id: weight for id, weight in weights.items() if weight >= least}
     total = math.fsum(weights.values())
     return [weights.get(id, 0.0) / total for id in range(len(row))]
 
@@ -55,6 +58,8 @@ STRATEGY = st.builds(
     temperature=st.sampled_from([0.0, 1e-6, 1.0, 100.0]) | st.floats(1e-6, 100),
     top_k=st.integers(0, 12),
     top_p=st.just(1.0) | st.floats(0.01, 1),
+    min_p=st.just(0.0) | st.floats(0, 1),
+    penalty=st.just(1.0),
 )
 
 
@@ -196,7 +201,7 @@ def test_a_legal_id_may_be_impossible():
         ({"temperature": 100.1}, "not 100.1"),
         ({"temperature": math.nan}, "not nan"),
         ({"temperature": math.inf}, "not inf"),
-        ({"top_k": -1}, "top-k must be 0 .off. or more, not -1"),
+        ({"top_k": -1}, "top-k must be a whole number, 0 .off. or more, not -1"),
         ({"top_p": 0}, "top-p must be above 0 and at most 1, not 0"),
         ({"top_p": 1.5}, "not 1.5"),
         ({"top_p": math.nan}, "not nan"),
