@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.constraints import Bars, Bound, Constraint, Listener, Material, bind
+from seqgen.corpus.loudness import shaped, with_velocities_of
 from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS
 from seqgen.errors import ConfigError, SamplingError
 from seqgen.piece import Piece, Tempo, Text, joined
@@ -230,7 +231,9 @@ def _finished(model: "Model", segments: list[list[str]], request: Request, numbe
         text = (model.statistics.separator or "\n\n").join(sources)
         given = model.encoding.decode(model.prime_tokens(prime)) if request.continue_only and prime is not None else ""
         return text[len(given) :]
-    piece = joined(sources)
+    piece = shaped(joined(sources), model.statistics.velocities)
+    if isinstance(prime, Piece):
+        piece = with_velocities_of(piece, prime)
     if request.continue_only:
         state = model.grammar.start()
         for id in model.vocabulary.to_ids(_begin(model, request, request.constraints)).tolist():

@@ -12,6 +12,7 @@ from seqgen.api.generate import Control, Request, generate, setting
 from seqgen.constraints import Constraint
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
+from seqgen.corpus.loudness import ACCENTS, LEVELS
 from seqgen.errors import ConfigError, ModelFileError, TokenError
 from seqgen.evaluate import Score, score
 from seqgen.modelfile import Header
@@ -25,6 +26,8 @@ class Statistics(msgspec.Struct, frozen=True):
 
     controls: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}  # how pieces begin, and how many of them
     tempo_bpm: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    # velocity at each of `loudness.LEVELS`; none in the files of versions that did not measure it
+    velocities: tuple[Annotated[float, msgspec.Meta(ge=1, le=127)], ...] = ACCENTS
     separator: str = ""  # between two texts of one file
     held_out_fraction: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     split_seed: int = 0
@@ -44,6 +47,8 @@ class Model:
             self.statistics = msgspec.convert(header.corpus.statistics, Statistics)
         except (ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError) as error:
             raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {error}") from error
+        if len(self.statistics.velocities) != len(LEVELS):
+            raise ModelFileError(f"its corpus has {len(self.statistics.velocities)} velocities, not {len(LEVELS)}")
         if tuple(self.grammar.feature_sizes) != header.architecture.feature_sizes:
             raise ModelFileError("the model's features are not those of its encoding; train it again")
         self.stepper = runtime.stepper(header, weights)

@@ -16,6 +16,7 @@ from seqgen import encodings
 from seqgen.corpus import cache
 from seqgen.corpus.families import families, split
 from seqgen.corpus.load import Corpus, Document, Skipped
+from seqgen.corpus.loudness import profile
 from seqgen.encodings import Encoded, Encoding
 from seqgen.encodings.grid import CONTROLS
 from seqgen.encodings.text import Bytes, Chars
@@ -308,6 +309,7 @@ def _statistics(
         begins = Counter(" ".join(sequence.tokens[:CONTROLS]) for _, sequence in encoded if sequence is not None)
         statistics["controls"] = dict(begins.most_common(_CONTROLS_KEPT))
         pieces = [document.content for document, _ in encoded if isinstance(document.content, Piece)]
+        statistics["velocities"] = list(profile(pieces))
         tempi = sorted(piece.tempi[0].bpm for piece in pieces if piece.tempi)
         if tempi:
             statistics["tempo_bpm"] = tempi[len(tempi) // 2]
