@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqgen.api.best import ranked
 from seqgen.constraints import Bars, Bound, Constraint, Listener, Material, bind
 from seqgen.corpus.loudness import shaped, with_velocities_of
 from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS
@@ -47,12 +48,14 @@ class Request:
     particles: int | None = None
     tempo: float | None = None
     instrument: int | None = None
+    best_of: int | None = None
     seed_used: int = field(init=False)
 
     def __post_init__(self) -> None:
         _in_range("count", self.count, 1)
         _in_range("steps", self.steps, 1)
         _in_range("particles", self.particles, 1, 10_000)
+        _in_range("number to choose the best of", self.best_of, 1, 10_000)
         _in_range("instrument", self.instrument, 0, 127)
         _in_range("tempo", self.tempo, 1, 1000)
         seed = new_seed() if self.seed is None else self.seed
@@ -96,7 +99,16 @@ def curve(value: Control, name: str) -> float | Curve:
 
 
 def generate(model: "Model", request: Request) -> list[Any]:
-    """Pieces or texts, as many as the request's count."""
+    """Pieces or texts, as many as the request's count: of each group of `best_of` the most typical."""
+    group = request.best_of or 1
+    generated = _all(model, request, (request.count or 1) * group)
+    if group == 1:
+        return generated
+    groups = (generated[begin : begin + group] for begin in range(0, len(generated), group))
+    return [variations[ranked(model, variations)[0]] for variations in groups]
+
+
+def _all(model: "Model", request: Request, count: int) -> list[Any]:
     plan = request.plan
     constraints = list(request.constraints)
     if request.bars is not None:
@@ -104,7 +116,6 @@ def generate(model: "Model", request: Request) -> list[Any]:
     setting = model.setting(constraints)
     begin = _begin(model, request, constraints)
     ceiling = _ceiling(model, request)
-    count = request.count or 1
     random = streams(request.seed_used, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
     left = [ceiling] * count

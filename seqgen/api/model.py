@@ -14,7 +14,7 @@ from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
 from seqgen.corpus.loudness import ACCENTS, LEVELS
 from seqgen.errors import ConfigError, ModelFileError, TokenError
-from seqgen.evaluate import Score, score
+from seqgen.evaluate import Score, Typical, score
 from seqgen.modelfile import Header
 from seqgen.piece import Piece
 from seqgen.sampling import Setting
@@ -28,6 +28,7 @@ class Statistics(msgspec.Struct, frozen=True):
     tempo_bpm: Annotated[float, msgspec.Meta(gt=0)] | None = None
     # velocity at each of `loudness.LEVELS`; none in the files of versions that did not measure it
     velocities: tuple[Annotated[float, msgspec.Meta(ge=1, le=127)], ...] = ACCENTS
+    typical: Typical = Typical()
     separator: str = ""  # between two texts of one file
     held_out_fraction: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     split_seed: int = 0
@@ -82,6 +83,7 @@ class Model:
         particles: int | None = None,
         tempo: float | None = None,
         instrument: int | None = None,
+        best_of: int | None = None,
     ) -> Any:
         """One new Piece, or one new text; with `count` a list of so many variations.
 
@@ -99,7 +101,8 @@ class Model:
         continuations of each piece, so that it is what the model believes given the constraints.
 
         seed: the same seed gives the same result; None draws one. count: the variations are made in one batch, each
-        with its own random stream. fill: where a piece ends early, begin another, until there are `steps`.
+        with its own random stream. best_of: generate so many of each, and keep the one that is most typical of the corpus
+        (see `seqgen.evaluate.typical`). fill: where a piece ends early, begin another, until there are `steps`.
 
         Raises:
             ConfigError: a value out of range. TokenError: a prime the encoding cannot hold.
@@ -122,6 +125,7 @@ class Model:
             particles=particles,
             tempo=tempo,
             instrument=instrument,
+            best_of=best_of,
         )
         finished = generate(self, request)
         return finished[0] if count is None else finished

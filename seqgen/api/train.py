@@ -7,12 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from seqgen import modelfile
+from msgspec import json, structs
+
+from seqgen import modelfile, runtime
 from seqgen.api.model import Model, load
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import Dataset, at_most, prepare
 from seqgen.errors import ConfigError, CorpusError, MissingExtra
-from seqgen.evaluate import NgramStepper, Score, score
+from seqgen.evaluate import NgramStepper, Score, score, surprises, typical
 from seqgen.modelfile import Architecture, Header, Side, Sides, Training
 from seqgen.version import __version__
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _NAMES_KEPT = 2000
 FINAL_TOKENS = 1_000_000  # held out, at most this many are scored at the end, which takes about ten seconds
+USUAL_PIECES = 200  # at most this many say what is usual
 BASELINE_TOKENS = 5_000_000  # to train on, at most this many are counted for the baseline
 
 
@@ -140,6 +143,7 @@ def train_on(
 
     result = fit(dataset, settings, on_step=on_step, on_validation=validated, start=start, **checkpoint)
     header = _header(corpus, dataset, result.architecture, result.settings, result.report, from_model)
+    header = structs.replace(header, corpus=_with_usual(header, dataset, result.weights))
     return Trained(Model(header, result.weights), result, dataset)
 
 
@@ -180,6 +184,18 @@ def require_tensorflow() -> None:
     """
     if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
         raise MissingExtra("Training", "train")
+
+
+def _with_usual(header: Header, dataset: Dataset, weights: dict) -> modelfile.Corpus:
+    """The header's corpus with what is usual in it, so that generated pieces can be held against it."""
+    held_out = at_most(dataset.held_out, FINAL_TOKENS)[:USUAL_PIECES]
+    pieces = at_most([*held_out, *dataset.train], FINAL_TOKENS)[:USUAL_PIECES]
+    contents = [dataset.encoding.decode(dataset.vocabulary.to_tokens(row.ids[1:-1])) for row in pieces]
+    nats = []
+    if held_out:
+        nats = surprises(runtime.stepper(header, weights), dataset.encoding, dataset.vocabulary, held_out)
+    statistics = {**header.corpus.statistics, "typical": json.decode(json.encode(typical(contents, nats)))}
+    return structs.replace(header.corpus, statistics=statistics)
 
 
 def _header(

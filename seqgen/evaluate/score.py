@@ -66,6 +66,26 @@ def score(
         TokenError: a target is not legal where it stands.
         SamplingError: the model gives a target no finite probability.
     """
+    walks, nats, hits = _scored(stepper, encoding, vocabulary, sequences, window)
+    return _summary(encoding, sequences, walks, nats, hits)
+
+
+def surprises(
+    stepper: Stepper, encoding: Encoding[Any], vocabulary: Vocabulary, sequences: Sequence[IdSequence]
+) -> list[float]:
+    """Nats per token of each sequence, as `score` counts them."""
+    walks, nats, _ = _scored(stepper, encoding, vocabulary, sequences, None)
+    return [float(cost[row.targets].mean()) for cost, row in zip(nats, walks, strict=True)]
+
+
+def _scored(
+    stepper: Stepper,
+    encoding: Encoding[Any],
+    vocabulary: Vocabulary,
+    sequences: Sequence[IdSequence],
+    window: int | None,
+) -> tuple[list[Walk], list[np.ndarray], list[np.ndarray]]:
+    """For each sequence what the grammar says of it, and as `_run`."""
     if window is not None and window < 1:
         raise ConfigError(f"the window must be at least 1 token, not {window}")
     if not sequences:
@@ -75,8 +95,7 @@ def score(
     walks = [walk(grammar, kinds, sequence, table) for sequence in sequences]
     wide = _BATCH * sum(array.size for array in stepper.start(1)) >= _WIDE
     with nullcontext() if wide else one_thread():
-        nats, hits = _run(stepper, sequences, walks, table.scoring(), window)
-    return _summary(encoding, sequences, walks, nats, hits)
+        return walks, *_run(stepper, sequences, walks, table.scoring(), window)
 
 
 class _Piece(NamedTuple):
