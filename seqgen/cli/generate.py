@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from seqgen.cli import console
+from seqgen.cli.output import DEFAULT_MODEL, format_name, found_model, targets
 
-_DEFAULT_MODEL = "model.safetensors"
 _BINARY = ("mid", "npy")
 
 
@@ -45,8 +45,8 @@ def command(model_path: str | None, prime: str | None, count: int, output: str |
 
     if output == "-":
         output = None
-    model = load(model_path or _found_model())
-    format_ = _format(flags["format_"], output, model.unit)
+    model = load(model_path or found_model())
+    format_ = format_name(flags["format_"], output, model.unit)
     binary = format_ in _BINARY
     if output is None and binary and sys.stdout.isatty() and not flags["force"]:
         raise ConfigError(
@@ -54,7 +54,7 @@ def command(model_path: str | None, prime: str | None, count: int, output: str |
         )
     if output is None and count > 1 and model.unit == "music":
         raise ConfigError(f"{count} pieces do not fit into one stream: give -o 'out-{{n}}.{format_}'")
-    targets = _targets(output, count)
+    files = targets(output, count)
     begin = _prime(prime, model)
     seed = new_seed() if flags["seed"] is None else flags["seed"]
     generated = model.generate(
@@ -68,54 +68,15 @@ def command(model_path: str | None, prime: str | None, count: int, output: str |
         seed=seed,
         fill=flags["fill"],
     )
-    console.say(f"model {model_path or _DEFAULT_MODEL} {model.digest}, seed {seed}")
-    if targets:
-        for target, source in zip(targets, generated, strict=True):
+    console.say(f"model {model_path or DEFAULT_MODEL} {model.digest}, seed {seed}")
+    if files:
+        for target, source in zip(files, generated, strict=True):
             formats.write(source, target, format=format_)
             console.say(f"wrote {target}")
         return
     data = b"\n".join(formats.to_bytes(source, format_) for source in generated)
     sys.stdout.buffer.write(data if binary or data.endswith(b"\n") else data + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _found_model() -> str:
-    from seqgen.errors import ModelFileError
-
-    if not Path(_DEFAULT_MODEL).exists():
-        raise ModelFileError(
-            f"there is no {_DEFAULT_MODEL} in this folder: train one (seqgen train SOURCE), or name one with -m"
-        )
-    return _DEFAULT_MODEL
-
-
-def _format(wanted: str | None, output: str | None, unit: str) -> str:
-    """The format's name, known to fit before anything is generated."""
-    from seqgen.errors import ConfigError
-    from seqgen.formats import ENDINGS, WRITERS
-
-    suffix = Path(output).suffix if output is not None else ""
-    name = wanted or ENDINGS.get(suffix.lower(), suffix[1:]) or ("mid" if unit == "music" else "txt")
-    possible = [format_ for format_, writer in WRITERS.items() if unit in writer.kinds]
-    if name not in possible:
-        raise ConfigError(f"this model writes {unit}, which can be written as {', '.join(possible)}, not as {name!r}")
-    return name
-
-
-def _targets(output: str | None, count: int) -> list[Path]:
-    from seqgen.errors import ConfigError
-
-    if output is None:
-        return []
-    path = Path(output)
-    if path.is_dir():
-        raise ConfigError(f"cannot write {output}: it is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise ConfigError(f"cannot write {output}: there is no folder {str(path.parent)!r}")
-    if count == 1:
-        return [path]
-    pattern = path.name if "{n}" in path.name else f"{path.stem}-{{n}}{path.suffix}"
-    return [path.with_name(pattern.replace("{n}", str(number + 1))) for number in range(count)]
 
 
 def _prime(prime: str | None, model: Any) -> Any:
