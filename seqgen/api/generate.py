@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _CEILINGS = {"chars": 1000, "bytes": 1000, "words": 200}
 _MUSIC_CEILING = 2000
 _EMPTY_ROUNDS = 100
+PARTICLES = 16  # where constraints ask something of the future
 Control = float | str | Sequence[float]  # a number, or a curve: "0.6:1.2", or its points
 
 
@@ -49,7 +50,6 @@ class Request:
     tempo: float | None = None
     instrument: int | None = None
     best_of: int | None = None
-    seed_used: int = field(init=False)
 
     def __post_init__(self) -> None:
         _in_range("count", self.count, 1)
@@ -58,16 +58,22 @@ class Request:
         _in_range("number to choose the best of", self.best_of, 1, 10_000)
         _in_range("instrument", self.instrument, 0, 127)
         _in_range("tempo", self.tempo, 1, 1000)
-        seed = new_seed() if self.seed is None else self.seed
-        if not 0 <= seed < 1 << 64:
-            raise ConfigError(f"the seed must be 0 to 2^64 - 1, not {seed}")
-        object.__setattr__(self, "seed_used", seed)
+        if self.seed is None:
+            object.__setattr__(self, "seed", new_seed())
+        if not 0 <= self.drawn_with < 1 << 64:
+            raise ConfigError(f"the seed must be 0 to 2^64 - 1, not {self.seed}")
         if self.fill and (self.steps is None or self.bars is not None):
             raise ConfigError(
                 "fill needs a number of steps, and no number of bars: it goes on until the steps are there"
             )
         if self.continue_only and self.prime is None:
             raise ConfigError("there is no prime to leave out: continue_only needs one")
+
+    @property
+    def drawn_with(self) -> int:
+        """The seed, drawn where none was given."""
+        assert self.seed is not None
+        return self.seed
 
     @property
     def plan(self) -> Plan:
@@ -116,7 +122,7 @@ def _all(model: "Model", request: Request, count: int) -> list[Any]:
     setting = model.setting(constraints)
     begin = _begin(model, request, constraints)
     ceiling = _ceiling(model, request)
-    random = streams(request.seed_used, count)
+    random = streams(request.drawn_with, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
     left = [ceiling] * count
     rows = list(range(count))
@@ -178,8 +184,15 @@ def _sampled(
             steps,
             strategy=plan,
             random=[random[row] for row in rows],
-            particles=request.particles or 1,
+            particles=_particles(setting, plan, request),
         )
+
+
+def _particles(setting: Setting, plan: Plan, request: Request) -> int:
+    """As many as asked for; otherwise several where a constraint asks something of the future."""
+    if request.particles is not None:
+        return request.particles
+    return PARTICLES if any(bound.far for bound in setting.bound) and plan.at(0).temperature > 0 else 1
 
 
 def _in_range(name: str, value: float | None, least: float, most: float | None = None) -> None:
@@ -258,6 +271,6 @@ def _finished(model: "Model", segments: list[list[str]], request: Request, numbe
     if request.instrument is not None:
         parts = tuple(part._replace(program=request.instrument) for part in parts)
     source = f" model {model.digest}" if model.digest else ""
-    mark = Text(0, f"seqgen {__version__} seed {request.seed_used}{f' number {number + 1}' if number else ''}{source}")
+    mark = Text(0, f"seqgen {__version__} seed {request.drawn_with}{f' number {number + 1}' if number else ''}{source}")
     tempi = (Tempo(0, float(bpm)),) if bpm else ()
     return replace(piece, tempi=tempi, parts=parts, markers=(mark, *piece.markers))

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
 from seqgen import encodings, modelfile, runtime
+from seqgen.api import shipped
 from seqgen.api.generate import Control, Request, generate, setting
 from seqgen.constraints import Constraint
 from seqgen.corpus import Corpus, load_corpus
@@ -37,8 +39,9 @@ class Statistics(msgspec.Struct, frozen=True):
 class Model:
     """A trained model. Make one with `seqgen.load` or `seqgen.train`."""
 
-    def __init__(self, header: Header, weights: dict[str, np.ndarray], digest: str = "") -> None:
-        self.header, self.weights, self.digest = header, weights, digest
+    def __init__(self, header: Header, weights: dict[str, np.ndarray], digest: str = "", name: str = "") -> None:
+        """digest, name: of the file, where there is one."""
+        self.header, self.weights, self.digest, self.name = header, weights, digest, name
         side = header.sides.target
         try:
             self.encoding = encodings.make(side.encoding, **side.options)
@@ -62,7 +65,7 @@ class Model:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file; an existing one is replaced at once, never half."""
         modelfile.save(path, self.header, self.weights)
-        self.digest = modelfile.digest(path)
+        self.digest, self.name = modelfile.digest(path), os.fspath(path)
 
     def generate(
         self,
@@ -101,8 +104,8 @@ class Model:
         continuations of each piece, so that it is what the model believes given the constraints.
 
         seed: the same seed gives the same result; None draws one. count: the variations are made in one batch, each
-        with its own random stream. best_of: generate so many of each, and keep the one that is most typical of the corpus
-        (see `seqgen.evaluate.typical`). fill: where a piece ends early, begin another, until there are `steps`.
+        with its own random stream. best_of: generate so many of each, and keep the one most typical of the corpus (see
+        `seqgen.evaluate.typical`). fill: where a piece ends early, begin another, until there are `steps`.
 
         Raises:
             ConfigError: a value out of range. TokenError: a prime the encoding cannot hold.
@@ -162,9 +165,11 @@ class Model:
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """The model in a file that `seqgen train` wrote.
+    """The model in a file that `seqgen train` wrote, or one of those that come with seqgen, by its name.
 
     Raises:
         ModelFileError: no such file, not a seqgen model, damaged, or written by a newer seqgen.
     """
-    return Model(*modelfile.load(path), modelfile.digest(path))
+    shipped_path = None if Path(path).exists() else shipped.path(os.fspath(path))
+    file = shipped_path or path
+    return Model(*modelfile.load(file), modelfile.digest(file), os.fspath(path))

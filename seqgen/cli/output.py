@@ -1,19 +1,42 @@
 """Which model a command loads, and where and how it writes."""
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seqgen.api.model import Model
 
 DEFAULT_MODEL = "model.safetensors"
 
 
-def found_model() -> str:
-    """The model file of this folder, where none is named."""
-    from seqgen.errors import ModelFileError
+BINARY = ("mid", "npy")
 
-    if not Path(DEFAULT_MODEL).exists():
-        raise ModelFileError(
-            f"there is no {DEFAULT_MODEL} in this folder: train one (seqgen train SOURCE), or name one with -m"
+
+def loaded(name: str | None) -> "Model":
+    """The model of that file or name; without one the model of this folder, else the shipped default, which is said."""
+    from seqgen.api.model import load
+    from seqgen.api.shipped import DEFAULT
+    from seqgen.cli import console
+
+    if name is None and not Path(DEFAULT_MODEL).exists():
+        console.say(f"there is no {DEFAULT_MODEL} in this folder, so this is {DEFAULT}, which comes with seqgen")
+        name = DEFAULT
+    return load(name or DEFAULT_MODEL)
+
+
+def check_stdout(format_: str, output: str | None, count: int, unit: str, *, force: bool) -> None:
+    """Raises ConfigError where the standard output cannot take what is to be written."""
+    from seqgen.errors import ConfigError
+
+    if output is not None:
+        return
+    if format_ in BINARY and sys.stdout.isatty() and not force:
+        raise ConfigError(
+            f"{format_} is binary, and this is a terminal: give -o out.{format_}, or > out.{format_}, or --force"
         )
-    return DEFAULT_MODEL
+    if count > 1 and unit == "music":
+        raise ConfigError(f"{count} pieces do not fit into one stream: give -o 'out-{{n}}.{format_}'")
 
 
 def format_name(wanted: str | None, output: str | None, unit: str) -> str:

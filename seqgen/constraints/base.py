@@ -59,11 +59,13 @@ class Bound:
     name: as the user would say it, for messages: "scale D-minor".
     ever: `(n_values,)` bool: what can be legal at any moment at all; None for everything. A set of constraints that
     leaves no note, or no character, is refused before it begins.
+    far: whether it asks for something that shows only later, so that particles help: an ending, chords.
     must_end: whether the piece has to come to its END, so that a number of steps is an upper bound only.
     """
 
     name: str
     ever: np.ndarray | None = None
+    far = False
     must_end = False
 
     def start(self, given: Sequence[int], moment: Moment) -> Hashable:
