@@ -46,6 +46,7 @@ class BoundBars(Bound):
         # encodings whose ids do not move the clock by themselves go on one grid step at a time
         self._moves = sorted(set(table.advance[moves & ~rests].tolist())) or [1]
         self._fills = self._fills_after_rest = np.ones(1, bool)
+        self._masks: dict[int, np.ndarray] = {}  # by the grid steps that are left
         self._only_end = np.zeros(len(table.kind), bool)
         self._only_end[END] = True
 
@@ -68,11 +69,13 @@ class BoundBars(Bound):
         left = moment.end - moment.state.clock.time
         if left == 0 and self._grammar.at_step(moment.state):
             return self._only_end
-        after = left - self._advance
-        index = np.maximum(after, 0)
-        filled = np.where(self._rests, self._fills_after_rest[index], self._fills[index])
-        mask = (after >= 0) & filled
-        mask[END] = False
+        mask = self._masks.get(left)
+        if mask is None:
+            after = left - self._advance
+            index = np.maximum(after, 0)
+            mask = (after >= 0) & np.where(self._rests, self._fills_after_rest[index], self._fills[index])
+            mask[END] = False
+            self._masks[left] = mask
         return mask
 
     def _extend_to(self, up_to: int) -> None:

@@ -81,15 +81,29 @@ class _Path:
 
     def __init__(self, search: "_Search") -> None:
         self.search = search
-        self.ids: list[int] = []
+        self.past: tuple | None = None  # the last id and the past before it, so that a copy shares it
+        self.length = 0  # ids
         self.steps = 0
         self.log_weight = 0.0
         self.ended = False
 
     def copy(self) -> "_Path":
         path = _Path(self.search)
-        path.ids, path.steps, path.log_weight, path.ended = list(self.ids), self.steps, self.log_weight, self.ended
+        path.past, path.length, path.steps = self.past, self.length, self.steps
+        path.log_weight, path.ended = self.log_weight, self.ended
         return path
+
+    def push(self, id: int) -> None:
+        self.past = (id, self.past)
+        self.length += 1
+
+    def last(self, count: int) -> list[int]:
+        """The last ids, as many as there are up to `count`, the last first."""
+        ids, past = [], self.past
+        while past is not None and len(ids) < count:
+            id, past = past
+            ids.append(id)
+        return ids
 
 
 class _Past(NamedTuple):
@@ -119,7 +133,7 @@ class _Search:
         path = self.paths[0]
         if len(self.paths) > 1:
             path = self.paths[int(draw(_shares(self.paths)[None], np.array([self.random.random()]))[0])]
-        return Sampled(path.ids, path.steps, path.ended)
+        return Sampled(path.last(path.length)[::-1], path.steps, path.ended)
 
 
 class _Run:
@@ -170,7 +184,7 @@ class _Run:
     def _recent(self, rows: slice) -> np.ndarray:
         recent = np.zeros((len(self.paths), self.setting.stepper.n_values), bool)
         for mask, path in zip(recent, self.paths, strict=True):
-            mask[path.ids[-PENALTY_WINDOW:]] = True
+            mask[path.last(PENALTY_WINDOW)] = True
         return (recent & self.setting.penalised)[rows]
 
     def _share(self, row: int) -> float:
@@ -241,8 +255,8 @@ class _Run:
         if self._must_end and path.steps >= search.steps and self._cut(search):
             return
         search.retreats += 1
-        if len(path.ids) > search.furthest:
-            search.furthest, search.back = len(path.ids), 1
+        if path.length > search.furthest:
+            search.furthest, search.back = path.length, 1
         if not search.past or search.retreats > MOST_RETREATS:
             tried = f", also after going back {search.retreats - 1} times" if search.retreats > 1 else ""
             raise SamplingError(self.walk.why(row) + tried)
@@ -253,7 +267,7 @@ class _Run:
         # greedy choice would only be made again
         search.barred = past.barred
         if self._particles == 1 and (search.back == 1 or self._plan.at(0).temperature == 0):
-            search.barred = past.barred | {path.ids[len(past.paths[0].ids)]}
+            search.barred = past.barred | {path.last(path.length - past.paths[0].length)[-1]}
         search.back *= 2
         self._drop(search)
         paths = [one.copy() for one in past.paths]
@@ -284,14 +298,16 @@ class _Run:
             if id == END:
                 path.ended = True
             else:
-                path.ids.append(id)
+                path.push(id)
         self._keep([row for row, id in enumerate(ids) if id != END])
-        self.walk.advance([path.ids[-1] for path in self.paths])
+        ids = [id for id in ids if id != END]
+        self.walk.advance(ids)
         for path, row in zip(self.paths, self.walk.rows, strict=True):
             path.steps += self.setting.grammar.at_step(row.moment.state)
-        self._keep([n for n, path in enumerate(self.paths) if self._must_end or path.steps < path.search.steps])
-        if self.paths:
-            self.walk.feed([path.ids[-1] for path in self.paths])
+        going = [n for n, path in enumerate(self.paths) if self._must_end or path.steps < path.search.steps]
+        self._keep(going)
+        if going:
+            self.walk.feed([ids[row] for row in going])
 
     def _keep(self, rows: Sequence[int]) -> None:
         if len(rows) < len(self.paths):
