@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import json, structs
 
-from seqgen import modelfile, runtime
+from seqgen import encodings, modelfile, runtime
 from seqgen.api.model import Model, load
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import Dataset, at_most, prepare
@@ -74,7 +74,13 @@ def train(
     corpus = as_corpus(sources)
     held_out = valid if isinstance(valid, Corpus) or valid is None else load_corpus(valid)
     dataset = prepare(
-        corpus, encoding=encoding, options=options, held_out=held_out, fraction=valid_fraction, seed=chosen.seed
+        corpus,
+        encoding=encoding,
+        options=options,
+        held_out=held_out,
+        fraction=valid_fraction,
+        seed=chosen.seed,
+        features=chosen.features,
     )
     checkpoint = {"checkpoint_path": checkpoint_path, "checkpoint_every": checkpoint_every, "resume": resume}
     return train_on(corpus, dataset, chosen, from_model=from_model, **checkpoint).model
@@ -95,16 +101,18 @@ def like(
     own = {"cell": shape.cell, "n_a": shape.n_a, "layers": shape.layers}
     given = {"cell": settings.cell, "n_a": settings.n_a or UNITS.get(settings.size or ""), "layers": settings.layers}
     wanted = {"encoding": encoding, **{name: value for name, value in given.items() if value}}
+    # what the model's file does not state it has at the encoding's default, not at that of training
+    stated = {**dict.fromkeys(encodings.training_options(side.encoding), ""), **side.options}
     # an option that the encoding does not have is refused where the encoding is made
-    wanted |= {name: value for name, value in (options or {}).items() if name in side.options}
-    has = {"encoding": side.encoding, **own, **side.options}
+    wanted |= {name: value for name, value in (options or {}).items() if name in stated}
+    has = {"encoding": side.encoding, **own, **stated}
     for name, value in wanted.items():
         if value is not None and value != has[name]:
             raise ConfigError(
                 f"the model to begin from has {name} {has[name]!r}, not {value!r}:"
                 f" leave {name} out, or begin without that model"
             )
-    return side.encoding, {**side.options, **(options or {})}, replace(settings, **own)
+    return side.encoding, {**stated, **(options or {})}, replace(settings, **own)
 
 
 def train_on(

@@ -104,6 +104,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         held_out=valid,
         fraction=flags["valid_fraction"],
         seed=settings.seed,
+        features=settings.features,
     )
     if model is not None:
         dataset = replace(dataset, chosen=f"that of {flags['from_model']}")

@@ -64,12 +64,14 @@ def prepare(
     held_out: Corpus | None = None,
     fraction: float = 0.1,
     seed: int = 0,
+    features: bool = True,
 ) -> Dataset:
     """Encode and split a corpus.
 
     encoding, options: what to use instead of what the corpus states; chosen from the pieces where neither says.
     held_out: a corpus of its own to hold out; then nothing of `corpus` is.
     fraction: how much of `corpus` to hold out otherwise, by whole families; texts fewer than ten are cut instead.
+    features: music: what the options do not say of it, the model sees beside the tokens as training has it by default.
 
     Raises:
         CorpusError: the encoding is for the other kind of source, or no document fits it.
@@ -78,7 +80,8 @@ def prepare(
     if not 0 <= fraction < 1:
         raise ConfigError(f"the held-out fraction must be at least 0 and below 1, not {fraction:g}")
     name, settings, chosen = _encoding_of(corpus, encoding)
-    codec = encodings.make(name, **{**settings, **(options or {})})
+    defaults = encodings.training_options(name) if features else {}
+    codec = encodings.make(name, **{**defaults, **settings, **(options or {})})
     if codec.unit != corpus.unit:
         raise CorpusError(f"the encoding {name} is for {codec.unit}, but {corpus.title!r} is {corpus.unit}")
     if held_out is not None and held_out.unit != corpus.unit:

@@ -80,6 +80,10 @@ class Grammar(Protocol):
         """The features of the next place, `features[i] < feature_sizes[i]`."""
         ...
 
+    def transpose_features(self, semitones: int) -> np.ndarray:
+        """`(n_features, largest size)` int32: what each value of each feature becomes as the ids are transposed."""
+        ...
+
     def at_step(self, state: Any) -> bool:
         """Whether `state` lies between two steps (the unit of `--steps`): nothing is half spelled."""
         ...
