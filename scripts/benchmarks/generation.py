@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 if TYPE_CHECKING:
     from peers import Step, Task
@@ -88,8 +88,13 @@ def contestants(task: "Task") -> dict[str, Contestant]:
     from seqgen.runtime import RecurrentStepper
 
     stepper = RecurrentStepper(task.architecture, task.weights)
-    state = stepper.start(task.batch)
-    steps: dict[str, Step] = {"seqgen": lambda ids: stepper.step(ids, state)[0], **peers.steps(task)}
+    state, other = (stepper.start(task.batch) for _ in range(2))
+    alone = RecurrentStepper(task.architecture, task.weights, threads=1)
+    steps: dict[str, Step] = {
+        "seqgen": lambda ids: stepper.step(ids, state)[0],
+        "seqgen, one thread": lambda ids: alone.step(ids, other)[0],
+        **peers.steps(task),
+    }
     first = np.random.default_rng(0).integers(task.architecture.n_values, size=(3, task.batch))
     for name, step in steps.items():
         logits = np.array([np.array(step(ids)) for ids in first])  # copies, since some give the same array again
@@ -150,6 +155,8 @@ def measure(size: tuple[int, int, int], batch: int, rounds: int, seconds: float)
     medians = {name: statistics.median(rates) for name, rates in found.items()}
     mine = medians["seqgen"]
     n_values, n_a, layers = size
+    if batch == 1:
+        del medians["seqgen, one thread"]  # the same
     print(f"\nn_values {n_values}, n_a {n_a}, layers {layers}, batch {batch} (load {os.getloadavg()[0]:.1f})")
     for name, value in sorted(medians.items(), key=lambda item: -item[1]):
         spread = f"({min(found[name]):,.0f} to {max(found[name]):,.0f})"
@@ -173,6 +180,11 @@ def main() -> None:
     parser.add_argument("--sizes", default="0,1,2,3,4", help=f"which of {SIZES}; empty for none")
     parser.add_argument("--starts", default="verses,bach-chorales", help="corpora of the models that are started")
     arguments = parser.parse_args()
+    for library in threadpool_info():
+        if library["user_api"] == "blas":  # an environment variable may have chosen its kernels
+            print(
+                f"numpy's BLAS: {library['internal_api']} {library['version']}, {library.get('architecture')} kernels"
+            )
     for source in filter(None, arguments.starts.split(",")):
         start_to_exit(source, 3 * arguments.rounds)
     for index in filter(None, arguments.sizes.split(",")):

@@ -262,8 +262,9 @@ def literal(task: Task) -> Callable[[], list[np.ndarray]]:
     model = models.inference_model(task.cells, task.densor, LITERAL_STEPS)
     x0 = np.zeros((task.batch, 1, a.n_values), np.float32)
     x0[:, :, 1] = 1
-    zeros = [np.zeros((task.batch, a.n_a), np.float32)] * (2 * a.layers)
-    return lambda: model.predict([x0, *zeros], batch_size=task.batch, verbose=0)
+    zeros = np.zeros((task.batch, a.n_a), np.float32)
+    inputs = [x0, *([zeros] * a.layers if a.layers > 1 else zeros for _ in range(2))]  # a0 and c0, lists for a stack
+    return lambda: model.predict(inputs, batch_size=task.batch, verbose=0)
 
 
 def steps(task: Task) -> dict[str, Step]:

@@ -19,6 +19,7 @@ from functools import partial
 import numpy as np
 
 from seqgen.modelfile import Architecture
+from seqgen.runtime.product import Kernel
 
 Layers = tuple[Callable[[np.ndarray], None], list[Callable[[], None]]]  # the first takes its input product, with bias
 
@@ -39,28 +40,27 @@ class LSTM:
         self.table = kernels[0] + _first_rows(self.biases[0], architecture)
         # What a layer multiplies: [its input, its hidden state], and for the first its hidden state alone.
         pairs = zip(kernels[1:], recurrent[1:], strict=True)
-        self.kernels = [recurrent[0], *(np.concatenate(pair) for pair in pairs)]
-
-    def allocate(self, batch: tuple[int, ...]) -> None:
-        """The buffers of a step; `bind` anew after it. batch: `(batch,)`, or `()` for a single row."""
-        self.gates = np.empty((*batch, 4 * self.n_a), np.float32)
+        self.kernels = [Kernel(recurrent[0]), *(Kernel(np.concatenate(pair)) for pair in pairs)]
 
     def bind(self, state: Sequence[np.ndarray]) -> Layers:
-        """The layers' steps, each updating `state` `(..., layers * n_a)` in place."""
-        layers = [self._layer(index, *state) for index in range(len(self.kernels))]
+        """The layers' steps, each updating `state` `(..., layers * n_a)` in place; they share their buffers."""
+        gates = np.empty((*state[0].shape[:-1], 4 * self.n_a), np.float32)
+        layers = [self._layer(index, gates, *state) for index in range(len(self.kernels))]
         return layers[0], [partial(step, bias) for step, bias in zip(layers[1:], self.biases[1:], strict=True)]
 
-    def _layer(self, layer: int, a_all: np.ndarray, c_all: np.ndarray) -> Callable[[np.ndarray], None]:
-        n_a, gates, kernel, half = self.n_a, self.gates, self.kernels[layer], _HALF
+    def _layer(
+        self, layer: int, gates: np.ndarray, a_all: np.ndarray, c_all: np.ndarray
+    ) -> Callable[[np.ndarray], None]:
+        n_a, half = self.n_a, _HALF
         begin, end = layer * n_a, (layer + 1) * n_a
-        product = a_all[..., max(begin - n_a, 0) : end].dot
+        product = self.kernels[layer].onto(a_all[..., max(begin - n_a, 0) : end], gates)
         a, c = a_all[..., begin:end], c_all[..., begin:end]
         sigmoids = gates[..., : 3 * n_a]
         i, f, o, g = (gates[..., k * n_a : (k + 1) * n_a] for k in range(4))
         add, multiply, tanh = np.add, np.multiply, np.tanh
 
         def step(x: np.ndarray) -> None:
-            product(kernel, gates)  # (..., 4 n_a)
+            product()  # to gates (..., 4 n_a)
             add(gates, x, gates)
             tanh(gates, gates)
             multiply(sigmoids, half, sigmoids)
@@ -82,32 +82,30 @@ class GRU:
     def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
         self.n_a = n_a = architecture.n_a
         scale = np.repeat(np.array([0.5, 0.5, 1], np.float32), n_a)
-        self.kernels, self.recurrent, biases = _stack(architecture, weights, lambda array: array * scale)
+        kernels, recurrent, biases = _stack(architecture, weights, lambda array: array * scale)
         # The recurrent bias stays apart for the candidate only, where the reset gate comes in between.
         self.biases = [bias[0] + np.where(np.arange(3 * n_a) < 2 * n_a, bias[1], 0) for bias in biases]
         self.candidate_biases = [bias[1, 2 * n_a :].copy() for bias in biases]
-        self.table = self.kernels.pop(0) + _first_rows(self.biases[0], architecture)
-
-    def allocate(self, batch: tuple[int, ...]) -> None:
-        """See `LSTM.allocate`."""
-        self.x, self.inner = (np.empty((*batch, 3 * self.n_a), np.float32) for _ in range(2))
+        self.table = kernels[0] + _first_rows(self.biases[0], architecture)
+        self.kernels = [Kernel(array) for array in kernels[1:]]  # of the second layer and up
+        self.recurrent = [Kernel(array) for array in recurrent]
 
     def bind(self, state: Sequence[np.ndarray]) -> Layers:
         """See `LSTM.bind`."""
-        layers = [self._layer(index, *state) for index in range(len(self.recurrent))]
-        return layers[0], [self._upper(index, step, *state) for index, step in enumerate(layers[1:], 1)]
+        x, inner = (np.empty((*state[0].shape[:-1], 3 * self.n_a), np.float32) for _ in range(2))
+        layers = [self._layer(index, inner, *state) for index in range(len(self.recurrent))]
+        return layers[0], [self._upper(index, step, x, *state) for index, step in enumerate(layers[1:], 1)]
 
-    def _layer(self, layer: int, a_all: np.ndarray) -> Callable[[np.ndarray], None]:
-        n_a, inner, recurrent, half = self.n_a, self.inner, self.recurrent[layer], _HALF
-        bias = self.candidate_biases[layer]
+    def _layer(self, layer: int, inner: np.ndarray, a_all: np.ndarray) -> Callable[[np.ndarray], None]:
+        n_a, half, bias = self.n_a, _HALF, self.candidate_biases[layer]
         a = a_all[..., layer * n_a : (layer + 1) * n_a]
-        product = a.dot
+        product = self.recurrent[layer].onto(a, inner)
         gates, candidate = inner[..., : 2 * n_a], inner[..., 2 * n_a :]
         update, reset = inner[..., :n_a], inner[..., n_a : 2 * n_a]
         add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
 
         def step(x: np.ndarray) -> None:
-            product(recurrent, inner)  # (..., 3 n_a)
+            product()  # to inner (..., 3 n_a)
             add(gates, x[..., : 2 * n_a], gates)
             tanh(gates, gates)
             multiply(gates, half, gates)
@@ -122,12 +120,14 @@ class GRU:
 
         return step
 
-    def _upper(self, layer: int, step: Callable[[np.ndarray], None], a_all: np.ndarray) -> Callable[[], None]:
-        product = a_all[..., (layer - 1) * self.n_a : layer * self.n_a].dot
-        kernel, bias, x, add = self.kernels[layer - 1], self.biases[layer], self.x, np.add
+    def _upper(
+        self, layer: int, step: Callable[[np.ndarray], None], x: np.ndarray, a_all: np.ndarray
+    ) -> Callable[[], None]:
+        product = self.kernels[layer - 1].onto(a_all[..., (layer - 1) * self.n_a : layer * self.n_a], x)
+        bias, add = self.biases[layer], np.add
 
         def whole() -> None:
-            product(kernel, x)  # (..., 3 n_a)
+            product()  # to x (..., 3 n_a)
             add(x, bias, x)
             step(x)
 

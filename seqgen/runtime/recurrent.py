@@ -2,10 +2,12 @@
 
 The first layer never sees a one-hot: its input product is a row of the kernel, to which the bias is already added, and
 one more row for each feature. A batch of one is computed on vectors, which BLAS and numpy do faster than on matrices
-of one row.
+of one row. A batch that is worth it is shared out over the processors, row by row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,12 @@ import numpy as np
 from seqgen.errors import ConfigError, TokenError
 from seqgen.modelfile import Architecture, check_weights
 from seqgen.runtime.cells import GRU, LSTM
+from seqgen.runtime.product import Kernel
 from seqgen.stepper import State
+from seqgen.threads import processors, together
+
+_WORTH = 30_000_000  # multiplications a step from which a second processor is worth calling
+_FEWEST = 16  # rows a processor
 
 
 class RecurrentStepper:
@@ -32,8 +39,12 @@ class RecurrentStepper:
     (1, 5)
     """
 
-    def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, architecture: Architecture, weights: Mapping[str, np.ndarray], *, threads: int | None = None
+    ) -> None:
         """weights: named and shaped as in `modelfile.tensor_shapes(architecture)`; copied.
+
+        threads: over how many a large batch is shared out; None for as many as there are processors.
 
         Raises:
             ModelFileError: weights that do not fit the architecture.
@@ -45,11 +56,13 @@ class RecurrentStepper:
         self._first_rows = [sum(sizes[:index]) for index in range(1, len(sizes))]  # of each feature, in the table
         self._width = architecture.layers * architecture.n_a
         self._cells = (LSTM if architecture.cell == "lstm" else GRU)(architecture, weights)
-        self._table = self._cells.table
-        self._kernel = np.array(weights["densor/kernel"], np.float32)
+        self._densor = Kernel(np.array(weights["densor/kernel"], np.float32))
         self._bias = np.array(weights["densor/bias"], np.float32)
-        self._batch = 0
-        self._state: State = ()
+        self._work = sum(array.size for name, array in weights.items() if name != "layers/0/kernel")  # of one row
+        self._threads = processors() if threads is None else threads
+        self._state: State = ()  # to which the following belong
+        self._logits = np.empty((0, self.n_values), np.float32)
+        self._shares: list[_Share] = []
 
     def start(self, batch: int, context: Any = None) -> State:
         """Zeros.
@@ -70,15 +83,13 @@ class RecurrentStepper:
         """
         if state is not self._state:
             self._bind(state)
-        if len(ids) != self._batch:
-            raise ConfigError(f"{len(ids)} ids came with the state of {self._batch} rows")
-        if features is not None or self.feature_sizes:
-            features = self._checked(features)
-        self._first(self._row(ids, features) if self._batch == 1 else self._rows(ids, features))
-        for advance in self._others:
-            advance()
-        self._product(self._kernel, self._out)  # (..., n_values)
-        np.add(self._out, self._bias, self._out)
+        if len(ids) != len(self._logits):
+            raise ConfigError(f"{len(ids)} ids came with the state of {len(self._logits)} rows")
+        places = self._places(ids, features)
+        if len(self._shares) == 1:
+            self._shares[0].step(places)
+        else:
+            together([partial(share.step, [column[share.rows] for column in places]) for share in self._shares])
         return self._logits, state
 
     def take(self, state: State, rows: np.ndarray) -> State:
@@ -86,59 +97,81 @@ class RecurrentStepper:
         return tuple(array[np.asarray(rows)] for array in state)
 
     def _bind(self, state: State) -> None:
-        """Look up once what every step with this state needs: its slices, and buffers of its batch."""
+        """Look up once what every step with this state needs."""
         batch = len(state[0])
-        if batch != self._batch:
-            shape = () if batch == 1 else (batch,)
-            self._batch, self._logits = batch, np.empty((batch, self.n_values), np.float32)
-            self._out = self._logits[0] if batch == 1 else self._logits
-            self._x, self._more = (np.empty((*shape, self._table.shape[1]), np.float32) for _ in range(2))
-            self._cells.allocate(shape)
-        arrays = [array[0] for array in state] if batch == 1 else state
-        self._first, self._others = self._cells.bind(arrays)
-        self._product = arrays[0][..., self._width - len(self._kernel) :].dot
+        worth = min(self._threads, batch // _FEWEST, batch * self._work // _WORTH)
+        ends = [batch * share // max(1, worth) for share in range(max(1, worth) + 1)]
+        if batch != len(self._logits):
+            self._logits = np.empty((batch, self.n_values), np.float32)
+        self._shares = [
+            _Share(slice(begin, end) if batch > 1 else 0, self._cells, self._densor, self._bias, state, self._logits)
+            for begin, end in pairwise(ends)
+        ]
         self._state = state
 
-    def _row(self, ids: np.ndarray, features: np.ndarray | None) -> np.ndarray:
-        """What the first layer's input adds to its gates, for a single row: `(gates,)`."""
-        id = ids.item()
-        if not 0 <= id < self.n_values:
-            raise _outside(id, self.n_values, "id")
-        x = self._table[id]
-        if features is not None:
-            places = zip(features[0].tolist(), self.feature_sizes, self._first_rows, strict=True)
-            for index, (feature, size, first) in enumerate(places):
-                if not 0 <= feature < size:
-                    raise _outside(feature, size, f"feature {index}")
-                x = np.add(x, self._table[first + feature], self._x)
-        return x
+    def _places(self, ids: np.ndarray, features: np.ndarray | None) -> list[Any]:
+        """The rows of the table to add: `(batch,)` for the ids and for each feature; numbers for a batch of one.
 
-    def _rows(self, ids: np.ndarray, features: np.ndarray | None) -> np.ndarray:
-        """The same for a batch: `(batch, gates)`."""
-        _check(ids, self.n_values, "id")
-        x = self._table.take(ids, 0, self._x, "clip")  # checked above; otherwise numpy would buffer the result
-        if features is not None:
-            places = zip(features.T, self.feature_sizes, self._first_rows, strict=True)
-            for index, (column, size, first) in enumerate(places):
-                _check(column, size, f"feature {index}")
-                np.add(x, self._table.take(column + first, 0, self._more, "clip"), x)
-        return x
-
-    def _checked(self, features: np.ndarray | None) -> np.ndarray | None:
-        """`(batch, n_features)`, or None where the model takes none."""
-        wanted = (self._batch, len(self.feature_sizes))
+        All are in range: numpy would take -1 for the last row.
+        """
+        if features is None and not self.feature_sizes:
+            return [_checked(ids, self.n_values, "id")]
+        wanted = (len(ids), len(self.feature_sizes))
         if features is None or features.shape != wanted:
             came = "none" if features is None else f"{features.shape}"
             raise ConfigError(f"the model needs features of shape {wanted}, not {came}")
-        return features
+        places = [_checked(ids, self.n_values, "id")]
+        for index, (size, first) in enumerate(zip(self.feature_sizes, self._first_rows, strict=True)):
+            places.append(first + _checked(features[:, index], size, f"feature {index}"))
+        return places
 
 
-def _check(column: np.ndarray, size: int, what: str) -> None:
-    """In range: numpy would take -1 for the last row."""
-    low, high = column.min(), column.max()
+class _Share:
+    """Some rows of a batch, or its only row, with buffers of their own."""
+
+    def __init__(
+        self,
+        rows: slice | int,
+        cells: LSTM | GRU,
+        densor: Kernel,
+        bias: np.ndarray,
+        state: State,
+        logits: np.ndarray,
+    ) -> None:
+        arrays = [array[rows] for array in state]
+        self.rows, self._table, self._bias, self._out = rows, cells.table, bias, logits[rows]
+        self._first, self._others = cells.bind(arrays)
+        self._product = densor.onto(arrays[0][..., -densor.matrix.shape[0] :], self._out)
+        shape = (*arrays[0].shape[:-1], cells.table.shape[1])
+        self._x, self._more = np.empty(shape, np.float32), np.empty(shape, np.float32)
+
+    def step(self, places: Sequence[Any]) -> None:
+        """From the rows of the table to logits."""
+        self._first(self._row(places) if isinstance(self.rows, int) else self._gathered(places))
+        for advance in self._others:
+            advance()
+        self._product()  # (..., n_values)
+        np.add(self._out, self._bias, self._out)
+
+    def _row(self, places: Sequence[int]) -> np.ndarray:
+        x = self._table[places[0]]
+        for place in places[1:]:
+            x = np.add(x, self._table[place], self._x)
+        return x
+
+    def _gathered(self, places: Sequence[np.ndarray]) -> np.ndarray:
+        x = self._table.take(places[0], 0, self._x, "clip")  # all are in range; otherwise numpy would buffer the rows
+        for column in places[1:]:
+            np.add(x, self._table.take(column, 0, self._more, "clip"), x)
+        return x
+
+
+def _checked(column: np.ndarray, size: int, what: str) -> Any:
+    """The column itself, or its only number."""
+    if len(column) == 1:
+        low = high = column = column.item()
+    else:
+        low, high = column.min(), column.max()
     if low < 0 or high >= size:
-        raise _outside(low if low < 0 else high, size, what)
-
-
-def _outside(value: int, size: int, what: str) -> TokenError:
-    return TokenError(f"{what} {value} is outside 0 to {size - 1}")
+        raise TokenError(f"{what} {low if low < 0 else high} is outside 0 to {size - 1}")
+    return column
