@@ -6,7 +6,6 @@ character is claimed. An illegal target is an error naming the place. Sums are i
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +23,6 @@ _BATCH = 64
 # which is then held against the state in which the piece before it ended.
 _SHORTEST_PIECE, _READ_BEFORE = 4096, 512
 _SAME_STATE = 1e-5
-_WIDE = 50_000  # numbers in the state of all lanes from which a second thread is worth its costs
 
 
 class Score(NamedTuple):
@@ -93,8 +91,7 @@ def _scored(
     grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
     table = MaskTable()
     walks = [walk(grammar, kinds, sequence, table) for sequence in sequences]
-    wide = _BATCH * sum(array.size for array in stepper.start(1)) >= _WIDE
-    with nullcontext() if wide else one_thread():
+    with one_thread():
         return walks, *_run(stepper, sequences, walks, table.scoring(), window)
 
 

@@ -4,8 +4,8 @@ Pitch goes up, time to the right; parts differ in colour, velocity in opacity. D
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape  # that of xml.sax would load a client for the web
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 from seqgen.formats import engraving
 from seqgen.formats.musicxml import NOT_XML
@@ -275,4 +275,4 @@ def _label(x: float, y: float, text: str, size: int, colour: str, more: str = ""
 
 
 def _text(text: str) -> str:
-    return escape(NOT_XML.sub("", text))
+    return escape(NOT_XML.sub("", text), quote=False)
