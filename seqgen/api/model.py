@@ -2,8 +2,9 @@
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +17,7 @@ from seqgen.encodings.grid import CONTROLS
 from seqgen.errors import ConfigError, ModelFileError, SamplingError, TokenError
 from seqgen.evaluate import Score, score
 from seqgen.modelfile import Header
+from seqgen.originality import CopyIndex, Unseen
 from seqgen.piece import Piece, Tempo, Text, joined
 from seqgen.sampling import Bars, Constraint, Strategy, sample, streams
 from seqgen.threads import one_thread
@@ -36,13 +38,20 @@ class Statistics(msgspec.Struct, frozen=True):
     separator: str = ""  # between two texts of one file
     held_out_fraction: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     split_seed: int = 0
+    unseen_copied: Unseen | None = None  # how much of the corpus real unseen pieces have
 
 
 class Model:
     """A trained model. Make one with `seqgen.load` or `seqgen.train`."""
 
-    def __init__(self, header: Header, weights: dict[str, np.ndarray], digest: str = "") -> None:
-        self.header, self.weights, self.digest = header, weights, digest
+    def __init__(
+        self,
+        header: Header,
+        weights: dict[str, np.ndarray],
+        digest: str = "",
+        index: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self.header, self.weights, self.digest, self._index = header, weights, digest, dict(index or {})
         side = header.sides.target
         try:
             self.encoding = encodings.make(side.encoding, **side.options)
@@ -61,9 +70,18 @@ class Model:
         """ "music" or "text"."""
         return self.encoding.unit
 
+    @cached_property
+    def copy_index(self) -> CopyIndex | None:
+        """What tells how much of the corpus is copied; None where it would have been too large.
+
+        Raises:
+            ModelFileError: the one in the model file is damaged.
+        """
+        return CopyIndex.from_tensors(self._index, self.unit)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file; an existing one is replaced at once, never half."""
-        modelfile.save(path, self.header, self.weights)
+        modelfile.save(path, self.header, self.weights, self._index)
         self.digest = modelfile.digest(path)
 
     def generate(
@@ -223,7 +241,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         ModelFileError: no such file, not a seqgen model, damaged, or written by a newer seqgen.
     """
-    return Model(*modelfile.load(path), modelfile.digest(path))
+    return Model(*modelfile.load(path), modelfile.digest(path), modelfile.load_index(path))
 
 
 def new_seed() -> int:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from seqgen import modelfile
 from seqgen.api.model import Model, load
 from seqgen.corpus import Corpus, load_corpus
@@ -14,6 +16,7 @@ from seqgen.corpus.dataset import Dataset, at_most, prepare
 from seqgen.errors import ConfigError, CorpusError, MissingExtra
 from seqgen.evaluate import NgramStepper, Score, score
 from seqgen.modelfile import Architecture, Header, Side, Sides, Training
+from seqgen.originality import of_dataset
 from seqgen.version import __version__
 
 if TYPE_CHECKING:
@@ -139,8 +142,11 @@ def train_on(
             on_validation(report, Model(header, weights))
 
     result = fit(dataset, settings, on_step=on_step, on_validation=validated, start=start, **checkpoint)
+    index, unseen = of_dataset(dataset)
+    if unseen is not None:
+        dataset = replace(dataset, statistics={**dataset.statistics, "unseen_copied": msgspec.to_builtins(unseen)})
     header = _header(corpus, dataset, result.architecture, result.settings, result.report, from_model)
-    return Trained(Model(header, result.weights), result, dataset)
+    return Trained(Model(header, result.weights, index=index.tensors() if index else None), result, dataset)
 
 
 def held_out_scores(model: Model, dataset: Dataset, order: int) -> tuple[Score, Score] | None:
