@@ -17,6 +17,7 @@ _COMMANDS = {
     "train": ("seqgen.cli.train", "Learn from scores or text; write a model file."),
     "generate": ("seqgen.cli.generate", "Write new music or text with a model."),
     "evaluate": ("seqgen.cli.evaluate", "How well a model predicts what it has not seen."),
+    "originality": ("seqgen.cli.originality", "Which passages of a file are copied from its sources."),
 }
 
 

@@ -5,7 +5,7 @@ is a copy, of text the words.
 """
 
 from seqgen.originality.index import CopyIndex
-from seqgen.originality.lines import Line, Stretch, lines, note_symbol
+from seqgen.originality.lines import Line, Stretch, lines, note_symbol, word_symbol
 from seqgen.originality.longest import Passage, longest_passages
 from seqgen.originality.unseen import Unseen, of_dataset, sentence, unseen_copied
 
@@ -21,4 +21,5 @@ __all__ = [
     "of_dataset",
     "sentence",
     "unseen_copied",
+    "word_symbol",
 ]

@@ -53,7 +53,7 @@ def lines(content: Content) -> list[Line]:
     text = content if isinstance(content, str) else content.whole()
     words, spans = [], []
     for match in WORD.finditer(text):
-        words.append(_folded(match[0]))
+        words.append(word_symbol(match[0]))
         spans.append(match.span())
     places = np.array(spans, np.int64).reshape(-1, 2)
     return [Line(0, words, places[:, 0], places[:, 1])]
@@ -83,6 +83,16 @@ def note_symbol(interval: int, quarters: Fraction) -> str:
     return f"{interval:+d} {quarters}"
 
 
+@lru_cache(1 << 16)
+def word_symbol(word: str) -> str:
+    """The symbol of a word, which `encodings.words.WORD` matches as a whole.
+
+    >>> word_symbol("It’s")
+    "it's"
+    """
+    return word.lower().replace("’", "'")
+
+
 def _line(part: int, notes: np.ndarray, ticks_per_quarter: int) -> Line:
     # both in one number, which `_spelled` takes apart
     packed = np.diff(notes["onset"]) * 256 + np.diff(notes["pitch"].astype(np.int64)) + 128
@@ -94,11 +104,6 @@ def _line(part: int, notes: np.ndarray, ticks_per_quarter: int) -> Line:
 @lru_cache(1 << 16)
 def _spelled(ticks: int, interval: int, ticks_per_quarter: int) -> str:
     return note_symbol(interval - 128, Fraction(ticks, ticks_per_quarter))
-
-
-@lru_cache(1 << 16)
-def _folded(word: str) -> str:
-    return word.lower().replace("’", "'")
 
 
 def _bars(piece: Piece, begin: int, end: int) -> float:
