@@ -11,7 +11,7 @@ written, so that an older seqgen still reads a file that does not use the new fi
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from math import prod
@@ -233,17 +233,18 @@ def load(path: Path_) -> tuple[Header, dict[str, np.ndarray]]:
     return contents.header, weights
 
 
-def load_index(path: Path_) -> dict[str, np.ndarray]:
-    """The optional tensors `index/...` of a model file, uint8 or uint32; none if it has none.
+def load_index(path: Path_, names: Collection[str]) -> dict[str, np.ndarray]:
+    """Those of the optional tensors `names` that a model file has, uint8 or uint32; others are left alone.
 
     Raises:
         ModelFileError: as in `load`, or they are of another type, or take more than 2 MB.
     """
     with _opened(path) as (file, size):
         contents = _read_contents(file, size)
-        _check_optional_size(sum(end - begin for begin, end in (e.data_offsets for e in contents.optional.values())))
+        entries = {name: entry for name, entry in contents.optional.items() if name in names}
+        _check_optional_size(sum(end - begin for begin, end in (entry.data_offsets for entry in entries.values())))
         tensors: dict[str, np.ndarray] = {}
-        for name, entry in contents.optional.items():
+        for name, entry in entries.items():
             dtype = _OPTIONAL_TYPES.get(entry.dtype)
             length = entry.data_offsets[1] - entry.data_offsets[0]
             if dtype is None or length != dtype.itemsize * prod(entry.shape):

@@ -17,7 +17,7 @@ from seqgen.encodings.grid import CONTROLS
 from seqgen.errors import ConfigError, ModelFileError, SamplingError, TokenError
 from seqgen.evaluate import Score, score
 from seqgen.modelfile import Header
-from seqgen.originality import CopyIndex, Unseen
+from seqgen.originality import TENSORS, CopyIndex, Unseen
 from seqgen.piece import Piece, Tempo, Text, joined
 from seqgen.sampling import Bars, Constraint, Strategy, sample, streams
 from seqgen.threads import one_thread
@@ -241,7 +241,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         ModelFileError: no such file, not a seqgen model, damaged, or written by a newer seqgen.
     """
-    return Model(*modelfile.load(path), modelfile.digest(path), modelfile.load_index(path))
+    return Model(*modelfile.load(path), modelfile.digest(path), modelfile.load_index(path, TENSORS))
 
 
 def new_seed() -> int:

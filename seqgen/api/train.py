@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from seqgen import modelfile
 from seqgen.api.model import Model, load
 from seqgen.corpus import Corpus, load_corpus
@@ -144,7 +142,7 @@ def train_on(
     result = fit(dataset, settings, on_step=on_step, on_validation=validated, start=start, **checkpoint)
     index, unseen = of_dataset(dataset)
     if unseen is not None:
-        dataset = replace(dataset, statistics={**dataset.statistics, "unseen_copied": msgspec.to_builtins(unseen)})
+        dataset = replace(dataset, statistics={**dataset.statistics, "unseen_copied": unseen.as_dict()})
     header = _header(corpus, dataset, result.architecture, result.settings, result.report, from_model)
     return Trained(Model(header, result.weights, index=index.tensors() if index else None), result, dataset)
 

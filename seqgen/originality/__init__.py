@@ -4,12 +4,13 @@ A copied passage is a run of equal symbols, see `lines`: of music the steps from
 is a copy, of text the words.
 """
 
-from seqgen.originality.index import CopyIndex
+from seqgen.originality.index import TENSORS, CopyIndex
 from seqgen.originality.lines import Line, Stretch, lines, note_symbol, word_symbol
 from seqgen.originality.longest import Passage, longest_passages
 from seqgen.originality.unseen import Unseen, of_dataset, sentence, unseen_copied
 
 __all__ = [
+    "TENSORS",
     "CopyIndex",
     "Line",
     "Passage",

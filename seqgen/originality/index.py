@@ -19,7 +19,7 @@ NOTES, WORDS = 8, 4  # of a gram
 MOST_BYTES = 1_000_000
 _BITS = 10  # a gram, with so many hashes: 0.8 % false positives
 _HASHES = 7
-_TENSORS = ("index/bits", "index/parameters")
+TENSORS = ("index/bits", "index/parameters")  # what a model file calls them
 _LARGEST = {"a gram": 64, "hashes": 32}  # that a file may claim
 _LOW = np.uint64(0xFFFFFFFF)
 
@@ -101,7 +101,7 @@ class CopyIndex:
     def tensors(self) -> dict[str, np.ndarray]:
         """What a model file keeps of it: the bits, and three numbers."""
         numbers = np.array([self.length, self.hashes, self.grams], np.uint32)
-        return dict(zip(_TENSORS, (self.bits, numbers), strict=True))
+        return dict(zip(TENSORS, (self.bits, numbers), strict=True))
 
     @staticmethod
     def from_tensors(tensors: Mapping[str, np.ndarray], unit: str) -> "CopyIndex | None":
@@ -110,11 +110,11 @@ class CopyIndex:
         Raises:
             ModelFileError: half an index, or one that seqgen does not write.
         """
-        if not any(name in tensors for name in _TENSORS):
+        if not any(name in tensors for name in TENSORS):
             return None
-        if missing := [name for name in _TENSORS if name not in tensors]:
+        if missing := [name for name in TENSORS if name not in tensors]:
             raise ModelFileError(f"its copy index lacks the tensor {missing[0]!r}; copy or train it again")
-        bits, numbers = (tensors[name] for name in _TENSORS)
+        bits, numbers = (tensors[name] for name in TENSORS)
         if bits.dtype != np.uint8 or bits.ndim != 1 or not 1 <= len(bits) <= MOST_BYTES:
             raise ModelFileError(f"its copy index is {bits.dtype} {bits.shape}, not 1 to {MOST_BYTES:,} bytes")
         if numbers.dtype != np.uint32 or numbers.shape != (3,):

@@ -7,6 +7,7 @@ and a rest count as one long note. A text is one line, its words; capitals, mark
 Japanese and Korean characters are a word each.
 """
 
+from array import array
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -51,12 +52,13 @@ def lines(content: Content) -> list[Line]:
     if isinstance(content, Piece):
         return [_line(part, notes, content.ticks_per_quarter) for part, notes in melody_notes(content)]
     text = content if isinstance(content, str) else content.whole()
-    words, spans = [], []
+    words: list[str] = []
+    starts, ends = array("q"), array("q")
     for match in WORD.finditer(text):
         words.append(word_symbol(match[0]))
-        spans.append(match.span())
-    places = np.array(spans, np.int64).reshape(-1, 2)
-    return [Line(0, words, places[:, 0], places[:, 1])]
+        starts.append(match.start())
+        ends.append(match.end())
+    return [Line(0, words, np.array(starts, np.int64), np.array(ends, np.int64))]
 
 
 def stretch(content: Content, line: Line, first: int, symbols: int) -> Stretch:

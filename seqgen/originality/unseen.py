@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,6 +25,10 @@ class Unseen(msgspec.Struct, frozen=True, omit_defaults=True):
     pieces: int
     length: tuple[float, float]  # notes or words
     bars: tuple[float, float] | None = None  # music only
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return msgspec.json.decode(msgspec.json.encode(self))
 
 
 def of_dataset(dataset: Dataset) -> tuple[CopyIndex | None, Unseen | None]:

@@ -26,6 +26,14 @@ def test_the_figures_are_those_of_each_piece_alone():
     assert figures == Unseen(11, (notes[5], notes[10]), (bars[5], bars[10]))
 
 
+def test_median_and_quantile_are_values_that_occur():
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    texts = [" ".join(words[:count]) for count in range(1, 11)] * 2
+    assert unseen_copied([texts[9]], texts) == Unseen(20, (5, 10))
+    assert unseen_copied([texts[9]], texts[:5] * 4) == Unseen(20, (3, 5))
+    assert unseen_copied([texts[9]], [*texts[:1] * 18, texts[1], texts[9]]) == Unseen(20, (1, 2))
+
+
 def test_texts_are_cut_into_pages():
     words = [f"w{number}" for number in np.random.default_rng(0).integers(1000, size=1000)]
     copied = " ".join(words[:450])  # 200 words, and a last page of 250
