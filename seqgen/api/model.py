@@ -1,7 +1,8 @@
 """Model: a trained generator, loaded without TensorFlow; it joins the stepper and the samplers."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from seqgen.corpus.loudness import ACCENTS, LEVELS
 from seqgen.errors import ConfigError, ModelFileError, TokenError
 from seqgen.evaluate import Score, Typical, score
 from seqgen.modelfile import Header
+from seqgen.originality import TENSORS, CopyIndex, Unseen
 from seqgen.piece import Piece
 from seqgen.sampling import Setting
 from seqgen.vocabulary import UNK, Vocabulary
@@ -34,14 +36,24 @@ class Statistics(msgspec.Struct, frozen=True):
     separator: str = ""  # between two texts of one file
     held_out_fraction: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     split_seed: int = 0
+    unseen_copied: Unseen | None = None  # how much of the corpus real unseen pieces have
 
 
 class Model:
     """A trained model. Make one with `seqgen.load` or `seqgen.train`."""
 
-    def __init__(self, header: Header, weights: dict[str, np.ndarray], digest: str = "", name: str = "") -> None:
-        """digest, name: of the file, where there is one."""
+    def __init__(
+        self,
+        header: Header,
+        weights: dict[str, np.ndarray],
+        index: Mapping[str, np.ndarray] | None = None,
+        *,
+        digest: str = "",
+        name: str = "",
+    ) -> None:
+        """index: what tells copies, as tensors; digest, name: of the file, where there is one."""
         self.header, self.weights, self.digest, self.name = header, weights, digest, name
+        self._index = dict(index or {})
         side = header.sides.target
         try:
             self.encoding = encodings.make(side.encoding, **side.options)
@@ -62,9 +74,18 @@ class Model:
         """ "music" or "text"."""
         return self.encoding.unit
 
+    @cached_property
+    def copy_index(self) -> CopyIndex | None:
+        """What tells how much of the corpus is copied; None where it would have been too large.
+
+        Raises:
+            ModelFileError: the one in the model file is damaged.
+        """
+        return CopyIndex.from_tensors(self._index, self.unit)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file; an existing one is replaced at once, never half."""
-        modelfile.save(path, self.header, self.weights)
+        modelfile.save(path, self.header, self.weights, self._index)
         self.digest, self.name = modelfile.digest(path), os.fspath(path)
 
     def generate(
@@ -172,4 +193,5 @@ def load(path: str | os.PathLike[str]) -> Model:
     """
     shipped_path = None if Path(path).exists() else shipped.path(os.fspath(path))
     file = shipped_path or path
-    return Model(*modelfile.load(file), modelfile.digest(file), os.fspath(path))
+    index = modelfile.load_index(file, TENSORS)
+    return Model(*modelfile.load(file), index, digest=modelfile.digest(file), name=os.fspath(path))

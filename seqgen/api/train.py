@@ -16,6 +16,7 @@ from seqgen.corpus.dataset import Dataset, at_most, prepare
 from seqgen.errors import ConfigError, CorpusError, MissingExtra
 from seqgen.evaluate import NgramStepper, Score, score, surprises, typical
 from seqgen.modelfile import Architecture, Header, Side, Sides, Training
+from seqgen.originality import of_dataset
 from seqgen.version import __version__
 
 if TYPE_CHECKING:
@@ -150,9 +151,12 @@ def train_on(
             on_validation(report, Model(header, weights))
 
     result = fit(dataset, settings, on_step=on_step, on_validation=validated, start=start, **checkpoint)
+    index, unseen = of_dataset(dataset)
+    if unseen is not None:
+        dataset = replace(dataset, statistics={**dataset.statistics, "unseen_copied": unseen.as_dict()})
     header = _header(corpus, dataset, result.architecture, result.settings, result.report, from_model)
     header = structs.replace(header, corpus=_with_usual(header, dataset, result.weights))
-    return Trained(Model(header, result.weights), result, dataset)
+    return Trained(Model(header, result.weights, index.tensors() if index else None), result, dataset)
 
 
 def held_out_scores(model: Model, dataset: Dataset, order: int) -> tuple[Score, Score] | None:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "generate": ("seqgen.cli.generate", "Write new music or text with a model."),
     "models": ("seqgen.cli.models", "The models that come with seqgen."),
     "evaluate": ("seqgen.cli.evaluate", "How well a model predicts what it has not seen."),
+    "originality": ("seqgen.cli.originality", "Which passages of a file are copied from its sources."),
 }
 
 

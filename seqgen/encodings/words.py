@@ -22,7 +22,8 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020
 # vowel signs and accents that no letter absorbs belong to their word: Devanagari, Arabic, Hebrew, Thai
 _MARKS = "".join(chr(code) for code in range(0x300, 0x3000) if unicodedata.category(chr(code))[0] == "M")
 _LETTER = rf"(?![{_CJK}])\w[{_MARKS}\u200c\u200d]*"
-_TOKEN = re.compile(rf"[{_CJK}]|(?:{_LETTER})+(?:['’](?:{_LETTER})+)*| |[^\w ]")
+WORD = re.compile(rf"[{_CJK}]|(?:{_LETTER})+(?:['’](?:{_LETTER})+)*")
+_TOKEN = re.compile(rf"{WORD.pattern}| |[^\w ]")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _NO_SPACE_BEFORE = frozenset(",.;:!?)]}%…»”\n\t。，、；：！？）」』")
 _NO_SPACE_AFTER = frozenset("([{«“\n\t。，、；：！？（「『")
