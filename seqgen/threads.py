@@ -5,10 +5,17 @@ machine each product waits for that thread to be scheduled.
 """
 
 from contextlib import AbstractContextManager
+from functools import cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 def one_thread() -> AbstractContextManager[object]:
     """Inside, numpy computes on the calling thread alone."""
-    return threadpool_limits(limits=1, user_api="blas")
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Finding the libraries takes a hundred times as long as a step of a small model."""
+    return ThreadpoolController()
