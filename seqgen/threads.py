@@ -9,8 +9,9 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -23,7 +24,13 @@ def processors() -> int:
 
 def one_thread() -> AbstractContextManager[object]:
     """Inside, numpy computes on the calling thread alone."""
-    return threadpool_limits(limits=1, user_api="blas")
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Finding the libraries takes a hundred times as long as a step of a small model."""
+    return ThreadpoolController()
 
 
 def together(tasks: Sequence[Callable[[], None]]) -> None:

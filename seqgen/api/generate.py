@@ -120,7 +120,7 @@ def _all(model: "Model", request: Request, count: int) -> list[Any]:
     if request.bars is not None:
         constraints.append(Bars(request.bars))
     setting = model.setting(constraints)
-    begin = _begin(model, request, constraints)
+    begin = given_tokens(model, request, constraints)
     ceiling = _ceiling(model, request)
     random = streams(request.drawn_with, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
@@ -128,7 +128,7 @@ def _all(model: "Model", request: Request, count: int) -> list[Any]:
     rows = list(range(count))
     empty = 0  # rounds in a row in which every piece ended at once
     while rows:
-        prefixes = [begin or _controls(model, constraints, random[row]) for row in rows]
+        prefixes = [begin or drawn_controls(model, constraints, random[row]) for row in rows]
         sampled = _sampled(model, setting, prefixes, [left[row] for row in rows], plan, request, random, rows)
         for row, prefix, new in zip(rows, prefixes, sampled, strict=True):
             segments[row].append([*prefix, *model.vocabulary.to_tokens(new.ids)])
@@ -145,7 +145,7 @@ def prime_breaks(model: "Model", request: Request) -> list[str]:
     """The names of the constraints that the prime goes against; they are kept from its end on."""
     if request.prime is None:
         return []
-    tokens = _begin(model, request, request.constraints)
+    tokens = given_tokens(model, request, request.constraints)
     ids = model.vocabulary.to_ids(tokens).tolist()
     controls = CONTROLS if model.unit == "music" else 0
     return broken(model.setting(request.constraints), ids[:controls], ids[controls:])
@@ -210,7 +210,7 @@ def _ceiling(model: "Model", request: Request) -> int:
     return _CEILINGS.get(model.encoding.name, _MUSIC_CEILING)
 
 
-def _begin(model: "Model", request: Request, constraints: Sequence[Constraint]) -> list[str]:
+def given_tokens(model: "Model", request: Request, constraints: Sequence[Constraint]) -> list[str]:
     """The tokens of the prime, with the controls that the constraints ask for; nothing without a prime."""
     if request.prime is None:
         return []
@@ -226,7 +226,7 @@ def _begin(model: "Model", request: Request, constraints: Sequence[Constraint]) 
     return [*_with_controls(tokens[:CONTROLS], constraints), *tokens[CONTROLS:]]
 
 
-def _controls(model: "Model", constraints: Sequence[Constraint], random: np.random.Generator) -> list[str]:
+def drawn_controls(model: "Model", constraints: Sequence[Constraint], random: np.random.Generator) -> list[str]:
     """Control tokens drawn as often as they occur in the corpus, as the constraints want them; none for text."""
     if model.unit != "music":
         return []
@@ -260,7 +260,7 @@ def _finished(model: "Model", segments: list[list[str]], request: Request, numbe
         piece = with_velocities_of(piece, prime)
     if request.continue_only:
         state = model.grammar.start()
-        for id in model.vocabulary.to_ids(_begin(model, request, request.constraints)).tolist():
+        for id in model.vocabulary.to_ids(given_tokens(model, request, request.constraints)).tolist():
             state = model.grammar.advance(state, id)
         piece = piece.from_tick(state.clock.time)  # a tick is a grid step
     bpm = request.tempo or (prime.tempi[0].bpm if isinstance(prime, Piece) and prime.tempi else None)

@@ -12,6 +12,7 @@ import numpy as np
 from seqgen import encodings, modelfile, runtime
 from seqgen.api import shipped
 from seqgen.api.generate import Control, Request, generate, setting
+from seqgen.api.stream import Stream
 from seqgen.constraints import Constraint
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
@@ -153,6 +154,49 @@ class Model:
         )
         finished = generate(self, request)
         return finished[0] if count is None else finished
+
+    def stream(
+        self,
+        steps: int | None = None,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        penalty: float = 1.0,
+        prime: Piece | str | None = None,
+        seed: int | None = None,
+        endless: bool = True,
+        constraints: Sequence[Constraint] = (),
+        state: str | os.PathLike[str] | None = None,
+    ) -> Stream:
+        """What the model makes, as it makes it: pieces of text, or an `Event` for each note. See `Stream`.
+
+        steps: stop after so many; without them it goes on until nobody asks any more. endless: when a piece ends,
+        begin another; else stop there. prime: how it begins, which is not handed out: time 0 is its end. The other
+        arguments are those of `generate`, and what comes is what `generate` makes with the same seed.
+
+        state: a file that `Stream.save` wrote, to continue exactly there; beside it only the same `constraints` may be
+        given, since a file cannot hold them.
+
+        Raises:
+            ConfigError: a value out of range, or the state of another model. FormatError: a damaged state.
+            TokenError: a prime the encoding cannot hold. SamplingError: the constraints leave nothing to choose.
+        """
+        if state is not None:
+            return Stream.continued(self, state, constraints)
+        request = Request(
+            steps=steps,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            penalty=penalty,
+            prime=prime,
+            seed=seed,
+            constraints=constraints,
+        )
+        return Stream(self, request, endless=endless)
 
     def evaluate(self, *sources: str | os.PathLike[str] | Corpus, window: int | None = None) -> Score:
         """How well the model predicts what it is given; see `seqgen.evaluate.score`."""

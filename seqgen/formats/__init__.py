@@ -18,7 +18,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from seqgen.durable import replacing
 from seqgen.errors import FormatError
-from seqgen.formats import events, midi, musicxml, notation, pianoroll, text
+from seqgen.formats import events, midi, musicxml, notation, patterns, pianoroll, text
 from seqgen.piece import Piece
 
 __all__ = ["READERS", "WRITERS", "lost", "read", "read_all", "read_bytes", "to_bytes", "unit", "write"]
@@ -65,8 +65,17 @@ WRITERS = {
     "txt": Writer(("text",), text.to_bytes),
     "jsonl": Writer(("music", "text"), events.jsonl_bytes),
     "npy": Writer(("music", "text", "ids"), events.npy_bytes),
+    "strudel": Writer(("music",), patterns.strudel_bytes, frozenset({"tempi"})),
+    "sonicpi": Writer(("music",), patterns.sonicpi_bytes, frozenset({"tempi"})),
 }
-ENDINGS = {**{f".{name}": name for name in WRITERS}, ".midi": "mid", ".xml": "musicxml", ".text": "txt", ".md": "txt"}
+ENDINGS = {
+    **{f".{name}": name for name in WRITERS},
+    ".midi": "mid",
+    ".xml": "musicxml",
+    ".text": "txt",
+    ".md": "txt",
+    ".rb": "sonicpi",
+}
 
 # names that say something about a collection rather than being part of it
 ABOUT = ("readme", "license", "licence", "copying", "copyright", "notice", "authors", "credits", "contributing",

@@ -12,19 +12,31 @@ a quarter. A file of 0 notes is refused. Every line of a text comes back with a 
 import io
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from seqgen.errors import FormatError
-from seqgen.piece import NOTE, SCORE_TICKS, Piece
-
-KEYS = NOTE.names or ()  # onset, duration, pitch, velocity, part
+from seqgen.piece import SCORE_TICKS, Piece
 
 
-def rows(piece: Piece) -> list[tuple[float, float, int, int, int]]:
-    """(onset, duration, pitch, velocity, part) of every note, times in quarter notes."""
+class Event(NamedTuple):
+    """A note. Times are in quarter notes, pitch and velocity as in MIDI, the part counts from 0."""
+
+    onset: float
+    duration: float
+    pitch: int
+    velocity: int = 80
+    part: int = 0
+
+
+KEYS = Event._fields
+
+
+def rows(piece: Piece) -> list[Event]:
+    """Every note."""
     ticks = piece.ticks_per_quarter
-    return [(onset / ticks, duration / ticks, *rest) for onset, duration, *rest in piece.notes.tolist()]  # type: ignore
+    return [Event(onset / ticks, duration / ticks, *rest) for onset, duration, *rest in piece.notes.tolist()]
 
 
 def jsonl_bytes(source: Piece | str) -> bytes:
@@ -33,8 +45,17 @@ def jsonl_bytes(source: Piece | str) -> bytes:
         lines = source.removesuffix("\n").split("\n") if source else []
         objects = [{"text": line} for line in lines]
     else:
-        objects = [dict(zip(KEYS, row, strict=True)) for row in rows(source)]
-    return "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in objects).encode("utf-8", "replace")
+        objects = [row._asdict() for row in rows(source)]
+    return b"".join(map(_line, objects))
+
+
+def event_bytes(event: Event) -> bytes:
+    """The line of one note."""
+    return _line(event._asdict())
+
+
+def _line(item: dict[str, object]) -> bytes:
+    return (json.dumps(item, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def npy_bytes(source: Piece | str | Sequence[int]) -> bytes:
