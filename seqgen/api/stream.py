@@ -79,7 +79,7 @@ class Stream:
             setattr(self, name, curve(getattr(request, name), name))
         self._model, self._constraints, self._endless = model, list(request.constraints), endless
         self._setting = _listening(model, self._constraints)
-        self.seed = request.seed_used
+        self.seed = request.drawn_with
         self._random = streams(self.seed, 1)[0]
         self._left = request.steps
         self._over = False
