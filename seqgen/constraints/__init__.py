@@ -2,6 +2,7 @@
 
 from seqgen.constraints.bars import Bars
 from seqgen.constraints.base import Bound, Constraint, Material, Moment, Note, Sounding, bind
+from seqgen.constraints.keep import Keep
 from seqgen.constraints.listen import Listener
 
-__all__ = ["Bars", "Bound", "Constraint", "Listener", "Material", "Moment", "Note", "Sounding", "bind"]
+__all__ = ["Bars", "Bound", "Constraint", "Keep", "Listener", "Material", "Moment", "Note", "Sounding", "bind"]
