@@ -162,6 +162,13 @@ def setting(model: "Model", constraints: Sequence[Constraint]) -> Setting:
     return Setting(model.stepper, model.grammar, bound, listener, penalised)
 
 
+def mark(model: "Model", request: Request, number: int) -> Text:
+    """Where a piece comes from; number: of the variation, from 0."""
+    source = f" model {model.digest}" if model.digest else ""
+    which = f" number {number + 1}" if number else ""
+    return Text(0, f"seqgen {__version__} seed {request.seed_used}{which}{source}")
+
+
 def new_seed() -> int:
     """A seed short enough to be typed again."""
     return secrets.randbelow(1 << 31)
@@ -270,7 +277,5 @@ def _finished(model: "Model", segments: list[list[str]], request: Request, numbe
         parts = tuple(part._replace(program=given.program) for part, given in zip(parts, prime.parts, strict=True))
     if request.instrument is not None:
         parts = tuple(part._replace(program=request.instrument) for part in parts)
-    source = f" model {model.digest}" if model.digest else ""
-    mark = Text(0, f"seqgen {__version__} seed {request.drawn_with}{f' number {number + 1}' if number else ''}{source}")
     tempi = (Tempo(0, float(bpm)),) if bpm else ()
-    return replace(piece, tempi=tempi, parts=parts, markers=(mark, *piece.markers))
+    return replace(piece, tempi=tempi, parts=parts, markers=(mark(model, request, number), *piece.markers))

@@ -1,7 +1,7 @@
 """Model: a trained generator, loaded without TensorFlow; it joins the stepper and the samplers."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from seqgen import encodings, modelfile, runtime
 from seqgen.api import shipped
 from seqgen.api.generate import Control, Request, generate, setting
 from seqgen.api.stream import Stream
+from seqgen.api.vary import vary
 from seqgen.constraints import Constraint
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
@@ -197,6 +198,46 @@ class Model:
             constraints=constraints,
         )
         return Stream(self, request, endless=endless)
+
+    def vary(
+        self,
+        piece: Piece,
+        *,
+        keep_bars: str | Iterable[int] = (),
+        amount: float = 1.0,
+        temperature: Control = 1.0,
+        top_k: Control = 0,
+        top_p: Control = 1.0,
+        min_p: Control = 0.0,
+        penalty: Control = 1.0,
+        particles: int = 16,
+        seed: int | None = None,
+        count: int | None = None,
+    ) -> Any:
+        """The same piece with some of its notes made anew; with `count` a list of so many variations. Music only.
+
+        keep_bars: these come out untouched, as do notes that sound into them: "1-4,8", or numbers; a pickup is bar 0.
+        amount: the share of the notes and rests elsewhere, chosen by the seed, that are made anew, 0 to 1. What stays
+        keeps its times, velocities and parts, and the piece its length; parts the encoding does not hold stay as well.
+        particles: so many fills are followed at once, and those preferred that make likely what comes after them.
+        Everything else is as in `generate`.
+
+        Raises:
+            ConfigError: a bar that the piece does not have, nothing left to vary, a value out of range.
+            TokenError: the encoding cannot hold the piece. SamplingError: the model cannot spell what is to be kept.
+        """
+        request = Request(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            penalty=penalty,
+            particles=particles,
+            seed=seed,
+            count=count,
+        )
+        varied = vary(self, piece, keep_bars, amount, request)
+        return varied[0] if count is None else varied
 
     def evaluate(self, *sources: str | os.PathLike[str] | Corpus, window: int | None = None) -> Score:
         """How well the model predicts what it is given; see `seqgen.evaluate.score`."""

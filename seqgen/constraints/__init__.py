@@ -2,6 +2,7 @@
 
 from seqgen.constraints.bars import Bars
 from seqgen.constraints.base import Bound, Constraint, Material, Moment, Note, Sounding, Strike
+from seqgen.constraints.keep import Keep
 from seqgen.constraints.lengths import bind
 from seqgen.constraints.listen import Listener
 from seqgen.constraints.pitch import Key, MaxLeap, Range, Scale
@@ -10,6 +11,7 @@ __all__ = [
     "Bars",
     "Bound",
     "Constraint",
+    "Keep",
     "Key",
     "Listener",
     "Material",

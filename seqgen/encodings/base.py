@@ -37,6 +37,7 @@ class Encoded(NamedTuple):
     tokens: list[str]
     losses: dict[str, int]  # what the encoding could not carry, counted by reason
     part: str = ""  # the voice it came from, where there were several
+    voices: tuple[tuple[int, ...], ...] = ()  # music: for each part of the tokens, the parts of the piece it is made of
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ class Chorale:
         spelled = [self._spell(source, part, losses) for part in voices]
         length = max(len(part) for part in spelled)
         rows = [part + ["rest"] * (length - len(part)) for part in spelled]
-        return [Encoded(tokens + [token for step in zip(*rows, strict=True) for token in step], losses)]
+        tokens += [token for step in zip(*rows, strict=True) for token in step]
+        return [Encoded(tokens, losses, voices=tuple((part,) for part in voices))]
 
     def _spell(self, piece: Piece, part: int, losses: dict[str, int]) -> list[str]:
         """The tokens of one part up to the end of its last note."""

@@ -61,7 +61,8 @@ class Frames:
             (pitches,) = np.nonzero(frame)
             tokens += [f"{'+' if frame[pitch] == 2 else '_'}{pitch}" for pitch in pitches[::-1]]
             tokens.append(_FRAME_END)
-        return [Encoded(tokens, losses)]
+        pitched = tuple(part for part in range(len(source.parts)) if not source.parts[part].drums)
+        return [Encoded(tokens, losses, voices=(pitched,))]
 
     def decode(self, tokens: Sequence[str]) -> Piece:
         fields, body = on_grid.control_fields(tokens, self.grid, ticks_per_step=1)

@@ -88,7 +88,7 @@ class Notes:
                 tokens += self._event("rest", start - time)
             tokens += self._event(".".join(map(str, pitches)), last - start)
             time = last
-        return Encoded(tokens, losses, piece.parts[part].name)
+        return Encoded(tokens, losses, piece.parts[part].name, ((part,),))
 
     def _event(self, what: str, steps: int) -> list[str]:
         length = f"={Fraction(steps, self.grid)}"

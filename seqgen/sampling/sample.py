@@ -26,6 +26,7 @@ from seqgen.vocabulary import END
 MOST_RETREATS = 1000
 _LEAST = 1e-300  # of the mass; so that its logarithm is finite
 _REMEMBERED = 512  # ids a sequence can go back
+_REMEMBERED_ROWS = 4096  # of a sequence, its particles together; a row's state takes some kilobytes
 _TOKENS_A_STEP = 200  # far more than any encoding spells in one step; a bound, so that no model loops for ever
 
 
@@ -111,7 +112,7 @@ class _Past(NamedTuple):
 
     walk: Walk  # the rows that were on their way
     paths: list[_Path]  # of these rows, copied
-    resting: list[_Path]  # those that had ended
+    resting: list[_Path]  # those that had ended, or had all their steps
     barred: set[int]
     may_end: bool  # whether END was legal, of a single row
 
@@ -122,7 +123,7 @@ class _Search:
     def __init__(self, steps: int, random: np.random.Generator, particles: int, begin: int | None) -> None:
         self.steps, self.random, self.particles, self.begin = steps, random, particles, begin
         self.paths = [_Path(self) for _ in range(particles)]  # ended or not
-        self.past: deque[_Past] = deque(maxlen=_REMEMBERED)
+        self.past: deque[_Past] = deque(maxlen=max(1, min(_REMEMBERED, _REMEMBERED_ROWS // particles)))
         self.barred: set[int] = set()  # what led to nothing from here
         self.retreats = 0
         self.furthest = 0  # ids, when nothing was left last
@@ -153,11 +154,11 @@ class _Run:
         if not alive.all():
             self._leave(alive)
             return
+        if self._bounded:
+            self._remember(legal)  # before the weights, which are taken anew by whoever comes back here
         probability = self._probabilities(legal)
         if self._particles > 1:
-            legal, probability = self._weigh(legal, probability)
-        if self._bounded:
-            self._remember(legal)
+            probability = self._weigh(legal, probability)
         self._draw(probability)
 
     def _legal(self) -> np.ndarray:
@@ -197,8 +198,12 @@ class _Run:
 
     # particles
 
-    def _weigh(self, legal: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weigh each row by the share of the model's belief that is legal, and resample the sequences that need it."""
+    def _weigh(self, legal: np.ndarray, probability: np.ndarray) -> np.ndarray:
+        """Weigh each row by the share of the model's belief that is legal, and resample the sequences that need it.
+
+        Returns `probability` of the rows there are then. A particle that has ended keeps its weight: nothing is asked
+        of it any more.
+        """
         believed = self._probabilities(self.walk.grammatical(), truncated=False)
         mass = np.where(legal, believed, 0).sum(axis=1)
         for path, share in zip(self.paths, mass.tolist(), strict=True):
@@ -222,28 +227,29 @@ class _Run:
         if rows != list(range(len(self.paths))):
             self.walk = self.walk.take(rows)
         self.paths = paths
-        return legal[rows], probability[rows]
+        return probability[rows]
 
     # going back
 
     def _remember(self, legal: np.ndarray) -> None:
         for search, rows in self._by_search().items():
             paths = [self.paths[row] for row in rows]
-            resting = [path for path in search.paths if path.ended]
+            going = set(paths)
+            resting = [path for path in search.paths if path not in going]
             may_end = self._particles == 1 and bool(legal[rows[0], END])
             past = _Past(self.walk.take(rows), [path.copy() for path in paths], resting, search.barred, may_end)
             search.past.append(past)
 
     def _leave(self, alive: np.ndarray) -> None:
         """Drop the particles that cannot go on; sequences that have no other go back."""
-        dead = [self.paths[row] for row in np.flatnonzero(~alive)]
-        stuck = []
+        dead = dict.fromkeys(self.paths[row] for row in np.flatnonzero(~alive))
+        stuck = {}
         for search in dict.fromkeys(path.search for path in dead):
             left = [path for path in search.paths if path not in dead]
             if left:
                 search.paths = left
             else:
-                stuck.append(search)
+                stuck[search] = None
         self._keep([row for row, path in enumerate(self.paths) if path not in dead or path.search in stuck])
         for search in stuck:
             self._retreat(search)
@@ -330,5 +336,6 @@ def _shares(paths: Sequence[_Path]) -> np.ndarray:
 
 def _systematic(shares: np.ndarray, uniform: float, count: int) -> list[int]:
     """Which particles go on, so that there are `count`: systematic resampling (Kitagawa 1996)."""
-    places = (np.arange(count) + uniform) / count
-    return np.searchsorted(shares.cumsum(), places, side="right").clip(max=len(shares) - 1).tolist()
+    cumulative = shares.cumsum()
+    places = (np.arange(count) + uniform) / count * cumulative[-1]  # scaled, so that rounding asks for no more
+    return np.searchsorted(cumulative, places, side="right").clip(max=len(shares) - 1).tolist()
