@@ -102,7 +102,7 @@ def generate(model: "Model", request: Request) -> list[Any]:
         constraints.append(Bars(request.bars))
     setting = model.setting(constraints)
     begin = _begin(model, request, constraints)
-    ceiling = _ceiling(model, request)
+    ceiling = _ceiling(model, request, constraints)
     count = request.count or 1
     random = streams(request.seed_used, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
@@ -177,11 +177,14 @@ def _in_range(name: str, value: float | None, least: float, most: float | None =
     raise ConfigError(f"the {name} must be {wanted}, not {value}")
 
 
-def _ceiling(model: "Model", request: Request) -> int:
+def _ceiling(model: "Model", request: Request, constraints: Sequence[Constraint]) -> int:
     if request.steps is not None:
         return request.steps
     if request.bars is not None:
         return (request.bars + 1) * model.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
+    needed = [constraint.steps for constraint in constraints if constraint.steps is not None]
+    if needed:
+        return max(needed)
     return _CEILINGS.get(model.encoding.name, _MUSIC_CEILING)
 
 

@@ -37,11 +37,18 @@ class Moment(NamedTuple):
     state: Any  # the grammar's
     sounding: Sounding | None  # None for text
     end: int | None = None  # the grid step at which the piece must end, where that is known
+    steps: int = 0  # steps of the encoding since what is given
+    most: int | None = None  # how many of these there may be, where that is known
 
     @property
     def time(self) -> int | None:
         """Grid steps since the start of the piece; None for text."""
         return None if self.sounding is None else self.state.clock.time
+
+    @property
+    def left(self) -> int | None:
+        """How many steps may still follow, where that is known."""
+        return None if self.most is None else max(0, self.most - self.steps)
 
 
 class Material(NamedTuple):
@@ -87,9 +94,11 @@ class Constraint:
     """What must hold of the whole output. Subclasses define `bind`.
 
     controls: what a piece has to begin with for it, such as {"key": "D-minor"}.
+    steps: how many it needs at most, where nothing else says how long the output may be.
     """
 
     controls: Mapping[str, str] = MappingProxyType({})
+    steps: int | None = None
 
     def bind(self, material: Material, others: np.ndarray) -> Bound:
         """Bound to an encoding.
