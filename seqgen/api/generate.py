@@ -121,7 +121,7 @@ def _all(model: "Model", request: Request, count: int) -> list[Any]:
         constraints.append(Bars(request.bars))
     setting = model.setting(constraints)
     begin = given_tokens(model, request, constraints)
-    ceiling = _ceiling(model, request)
+    ceiling = _ceiling(model, request, constraints)
     random = streams(request.drawn_with, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
     left = [ceiling] * count
@@ -166,7 +166,7 @@ def mark(model: "Model", request: Request, number: int) -> Text:
     """Where a piece comes from; number: of the variation, from 0."""
     source = f" model {model.digest}" if model.digest else ""
     which = f" number {number + 1}" if number else ""
-    return Text(0, f"seqgen {__version__} seed {request.seed_used}{which}{source}")
+    return Text(0, f"seqgen {__version__} seed {request.drawn_with}{which}{source}")
 
 
 def new_seed() -> int:
@@ -209,11 +209,14 @@ def _in_range(name: str, value: float | None, least: float, most: float | None =
     raise ConfigError(f"the {name} must be {wanted}, not {value}")
 
 
-def _ceiling(model: "Model", request: Request) -> int:
+def _ceiling(model: "Model", request: Request, constraints: Sequence[Constraint]) -> int:
     if request.steps is not None:
         return request.steps
     if request.bars is not None:
         return (request.bars + 1) * model.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
+    needed = [constraint.steps for constraint in constraints if constraint.steps is not None]
+    if needed:
+        return max(needed)
     return _CEILINGS.get(model.encoding.name, _MUSIC_CEILING)
 
 

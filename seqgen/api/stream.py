@@ -108,7 +108,7 @@ class Stream:
         raise SamplingError(f"the model has been silent for {_MOST_SILENCE:,} steps; raise the temperature")
 
     def next_event(self) -> Any:
-        """The next event or piece of text, or None where one step of the encoding gave none; `ended` says if it is over.
+        """The next event or piece of text, or None where a step of the encoding gave none; `ended` says if it is over.
 
         A call takes one step at most, so it may be made in every frame of a sketch.
 

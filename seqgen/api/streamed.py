@@ -177,7 +177,7 @@ class Music:
                 f"{self._advance[id] / self._grid:g}" for id in sorted(lengths, key=self._advance.__getitem__)
             )
             raise TokenError(
-                f"the model does not know a note of {steps / self._grid:g} quarter notes on {note.pitch}; it knows {known}"
+                f"the model knows no note of {steps / self._grid:g} quarter notes on {note.pitch}; it knows {known}"
             )
         return length if lengths is struck else [struck[0], *length]
 

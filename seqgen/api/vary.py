@@ -35,7 +35,7 @@ def vary(model: "Model", piece: Piece, keep_bars: str | Iterable[int], amount: f
     original = _Spelled(model, piece)
     bars, kept = _bars(original, _numbers(keep_bars))
     varied = []
-    for number, random in enumerate(streams(request.seed_used, request.count or 1)):
+    for number, random in enumerate(streams(request.drawn_with, request.count or 1)):
         free, room = _set_free(original, bars, kept, amount, random)
         setting = model.setting([Keep(original.notes[~free], room)])
         with one_thread():

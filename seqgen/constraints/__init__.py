@@ -5,7 +5,9 @@ from seqgen.constraints.base import Bound, Constraint, Material, Moment, Note, S
 from seqgen.constraints.keep import Keep
 from seqgen.constraints.lengths import bind
 from seqgen.constraints.listen import Listener
+from seqgen.constraints.match import Match
 from seqgen.constraints.pitch import Key, MaxLeap, Range, Scale
+from seqgen.constraints.text import Length, Lines
 
 __all__ = [
     "Bars",
@@ -13,7 +15,10 @@ __all__ = [
     "Constraint",
     "Keep",
     "Key",
+    "Length",
+    "Lines",
     "Listener",
+    "Match",
     "Material",
     "MaxLeap",
     "Moment",

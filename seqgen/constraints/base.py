@@ -44,6 +44,8 @@ class Moment(NamedTuple):
     state: Any  # the grammar's
     sounding: Any  # Sounding; None for text
     end: int | None = None  # the grid step at which the piece must end, where that is known
+    steps: int = 0  # steps of the encoding since what is given
+    most: int | None = None  # how many of these there may be, where that is known
 
     @property
     def time(self) -> int | None:
@@ -56,6 +58,11 @@ class Moment(NamedTuple):
         clock = self.state.clock
         pickup = clock.bar - clock.offset if clock.offset else 0
         return pickup + max(0, -(-(clock.time - pickup) // clock.bar)) * clock.bar
+
+    @property
+    def left(self) -> int | None:
+        """How many steps may still follow, where that is known."""
+        return None if self.most is None else max(0, self.most - self.steps)
 
 
 class Strike(NamedTuple):
@@ -134,10 +141,12 @@ class Constraint:
 
     controls: what a piece has to begin with for it, such as {"key": "D-minor"}.
     fills: whether it must make something of what the others leave, such as a length; it is bound after them.
+    steps: how many it needs at most, where nothing else says how long the output may be.
     """
 
     controls: Mapping[str, str] = MappingProxyType({})
     fills = False
+    steps: int | None = None
 
     def bind(self, material: Material, others: np.ndarray) -> Bound:
         """Bound to an encoding.

@@ -60,7 +60,7 @@ class Words:
             if token == " ":
                 spaces += 1
                 continue
-            usual = _usual_space(before, token)
+            usual = usual_space(before, token)
             tokens += [JOIN] if usual > spaces else [SPACE] * (spaces - usual)
             tokens.append(token)
             before, spaces = token, 0
@@ -76,7 +76,7 @@ class Words:
             elif token == SPACE:
                 glue += 1
             else:
-                text += [" " * max(0, _usual_space(before, token) + glue), token]
+                text += [" " * max(0, usual_space(before, token) + glue), token]
                 before, glue = token, 0
         return "".join(text) + " " * glue
 
@@ -95,7 +95,7 @@ class Words:
         return None
 
 
-def _usual_space(before: str, after: str) -> int:
+def usual_space(before: str, after: str) -> int:
     """1 if a space usually stands between two tokens, else 0."""
     if not before or before in _NO_SPACE_AFTER or after in _NO_SPACE_BEFORE:
         return 0
