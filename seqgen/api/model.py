@@ -60,7 +60,7 @@ class Model:
         try:
             self.encoding = encodings.make(side.encoding, **side.options)
             self.vocabulary = Vocabulary(side.vocabulary)
-            self.grammar = self.encoding.grammar(self.vocabulary)
+            self.grammar: Any = self.encoding.grammar(self.vocabulary)  # a MusicGrammar, or that of text
             self.table = self.encoding.table(self.vocabulary)
             self.statistics = msgspec.convert(header.corpus.statistics, Statistics)
         except (ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError) as error:

@@ -163,7 +163,7 @@ class Stream:
     def fork(self, seed: int | None = None) -> "Stream":
         """An independent stream that continues from here, with a random stream of its own; None draws its seed."""
         other = copy(self)
-        other.seed = Request(seed=seed).seed_used
+        other.seed = Request(seed=seed).drawn_with
         other._random = streams(other.seed, 1)[0]
         other._walk, other._out = self._walk.take([0]), self._out.copy()
         other._ids, other._ready = self._ids[:], self._ready.copy()
