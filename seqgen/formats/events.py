@@ -12,7 +12,7 @@ a quarter. A file of 0 notes is refused. Every line of a text comes back with a 
 import io
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
