@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.constraints import Bars, Bound, Constraint, Listener, Material, bind
+from seqgen.constraints import Bars, Bound, Chords, Constraint, Listener, Material, bind
 from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS
 from seqgen.errors import ConfigError, SamplingError
 from seqgen.piece import Piece, Tempo, Text, joined
@@ -98,11 +98,12 @@ def generate(model: "Model", request: Request) -> list[Any]:
     """Pieces or texts, as many as the request's count."""
     plan = request.plan
     constraints = list(request.constraints)
-    if request.bars is not None:
-        constraints.append(Bars(request.bars))
+    bars = _bars(request)
+    if bars is not None:
+        constraints.append(Bars(bars))
     setting = model.setting(constraints)
     begin = _begin(model, request, constraints)
-    ceiling = _ceiling(model, request)
+    ceiling = _ceiling(model, request, bars)
     count = request.count or 1
     random = streams(request.seed_used, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
@@ -177,11 +178,18 @@ def _in_range(name: str, value: float | None, least: float, most: float | None =
     raise ConfigError(f"the {name} must be {wanted}, not {value}")
 
 
-def _ceiling(model: "Model", request: Request) -> int:
+def _bars(request: Request) -> int | None:
+    """How many bars the piece has, where that is known: those asked for, else those of its chords."""
+    if request.bars is not None or request.steps is not None:
+        return request.bars
+    return max((one.bars for one in request.constraints if isinstance(one, Chords)), default=None)
+
+
+def _ceiling(model: "Model", request: Request, bars: int | None) -> int:
     if request.steps is not None:
         return request.steps
-    if request.bars is not None:
-        return (request.bars + 1) * model.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
+    if bars is not None:
+        return (bars + 1) * model.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
     return _CEILINGS.get(model.encoding.name, _MUSIC_CEILING)
 
 
@@ -193,12 +201,14 @@ def _begin(model: "Model", request: Request, constraints: Sequence[Constraint]) 
     if model.unit == "text":
         return tokens
     unknown = [token for token in tokens[1:CONTROLS] if token not in model.vocabulary.ids]
-    if unknown and request.bars is not None:
+    if unknown and any(isinstance(constraint, Bars) for constraint in constraints):
         raise ConfigError(
             f"the model has never seen {' and '.join(unknown)} of the prime, so it cannot count its bars; "
             "give steps instead"
         )
-    return [*_with_controls(tokens[:CONTROLS], constraints), *tokens[CONTROLS:]]
+    pickup = CONTROL_NAMES.index("pickup")  # says where the bar lines of the prime are
+    controls = _with_controls(tokens[:CONTROLS], constraints)
+    return [*controls[:pickup], tokens[pickup], *controls[pickup + 1 :], *tokens[CONTROLS:]]
 
 
 def _controls(model: "Model", constraints: Sequence[Constraint], random: np.random.Generator) -> list[str]:

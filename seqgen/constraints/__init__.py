@@ -2,14 +2,19 @@
 
 from seqgen.constraints.bars import Bars
 from seqgen.constraints.base import Bound, Constraint, Material, Moment, Note, Sounding, Strike
+from seqgen.constraints.chords import Chords
+from seqgen.constraints.end import End
 from seqgen.constraints.lengths import bind
 from seqgen.constraints.listen import Listener
 from seqgen.constraints.pitch import Key, MaxLeap, Range, Scale
+from seqgen.constraints.rhythm import Rhythm
 
 __all__ = [
     "Bars",
     "Bound",
+    "Chords",
     "Constraint",
+    "End",
     "Key",
     "Listener",
     "Material",
@@ -17,6 +22,7 @@ __all__ = [
     "Moment",
     "Note",
     "Range",
+    "Rhythm",
     "Scale",
     "Sounding",
     "Strike",

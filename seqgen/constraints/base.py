@@ -43,7 +43,7 @@ class Moment(NamedTuple):
 
     state: Any  # the grammar's
     sounding: Any  # Sounding; None for text
-    end: int | None = None  # the grid step at which the piece must end, where that is known
+    end: int | None = None  # the grid step at which the piece must end at the latest, where that is known
 
     @property
     def time(self) -> int | None:

@@ -60,7 +60,7 @@ def sample(
         SamplingError: the constraints leave no legal id, or the model's logits are not finite.
     """
     plan = strategy if isinstance(strategy, Plan) else Plan(**strategy._asdict())
-    walk = Walk.begin(setting, prefixes)
+    walk = Walk.begin(setting, prefixes, steps)
     searches = [
         _Search(steps[index], random[index], particles, walk.rows[index].moment.time) for index in range(len(prefixes))
     ]

@@ -40,8 +40,12 @@ class Walk:
         self.setting, self.rows, self.state, self.logits = setting, rows, state, logits
 
     @classmethod
-    def begin(cls, setting: Setting, prefixes: Sequence[Sequence[int]]) -> "Walk":
+    def begin(
+        cls, setting: Setting, prefixes: Sequence[Sequence[int]], steps: Sequence[int | None] | None = None
+    ) -> "Walk":
         """After START and the ids that are given, whatever the constraints say: equally many for every row.
+
+        steps: of each row, how many may follow at most.
 
         Raises:
             SamplingError: a constraint cannot be met after this prefix.
@@ -54,7 +58,8 @@ class Walk:
             if place:
                 moments = [_advanced(setting, moment, int(id)) for moment, id in zip(moments, column, strict=True)]
             logits, state = setting.stepper.step(column, state, _features(setting, moments))
-        rows = [_started(setting, prefix, moment) for prefix, moment in zip(prefixes, moments, strict=True)]
+        each = zip(prefixes, moments, steps or [None] * len(prefixes), strict=True)
+        rows = [_started(setting, prefix, moment, most) for prefix, moment, most in each]
         return cls(setting, rows, state, logits)
 
     def grammatical(self) -> np.ndarray:
@@ -148,11 +153,20 @@ def _advanced(setting: Setting, moment: Moment, id: int) -> Moment:
     return Moment(setting.grammar.advance(state, id), sounding, end)
 
 
-def _started(setting: Setting, prefix: Sequence[int], moment: Moment) -> Row:
+def _started(setting: Setting, prefix: Sequence[int], moment: Moment, steps: int | None) -> Row:
     ends = {end: bound.name for bound in setting.bound if (end := bound.end(moment)) is not None}
     if len(ends) > 1:
         raise SamplingError(f"{' and '.join(ends.values())} end at different moments; give only one of them")
-    moment = moment._replace(end=next(iter(ends), None))
+    end = next(iter(ends), None)
+    if (
+        end is None
+        and steps
+        and setting.listener
+        and setting.listener.on_grid
+        and any(b.must_end for b in setting.bound)
+    ):
+        end = moment.state.clock.time + steps
+    moment = moment._replace(end=end)
     return Row(moment, tuple([bound.start(prefix, moment) for bound in setting.bound]))
 
 
