@@ -126,6 +126,14 @@ class Bound:
         """
         return ANY_LENGTH
 
+    def sounding(self, own: Any, time: int) -> frozenset[int] | None:
+        """The pitch classes that may sound in a grid step; None for any. own: as `start` gave it. Music only."""
+        return None
+
+    def closing(self, own: Any) -> frozenset[int] | None:
+        """The pitch classes one of which must sound last; None for any. own: as `start` gave it. Music only."""
+        return None
+
 
 class Constraint:
     """What must hold of the whole output. Subclasses define `bind`.

@@ -138,6 +138,10 @@ class BoundChords(Bound):
                 allowed &= (1 << room + 1) - 1
         return allowed
 
+    def sounding(self, own: Layout, time: int) -> frozenset[int]:
+        chord = own.at(time)
+        return chord.tones if self._chords.strict else chord.scale
+
     def _mask(self, chord: Chord, before: tuple[int, ...]) -> np.ndarray:
         """before: the pitches from which a step may lead to any tone of the scale."""
         pitches = of_classes(chord.tones)

@@ -129,6 +129,9 @@ class BoundEnd(Bound):
         fits = self._may_end_in(own[0], strike.part)
         return ANY_LENGTH if strike.pitches[0] % 12 in fits else (1 << left) - 1
 
+    def closing(self, own: tuple[Home, bool]) -> frozenset[int]:
+        return frozenset([own[0].tonic])
+
     def _rests(self, ends: bool, left: int | None, note_waits: bool) -> np.ndarray:
         """In encodings whose notes say how long they are: after what would not do, a rest leaves time for a note."""
         mask = np.ones(len(self._kind), bool)
