@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.api.best import ranked
-from seqgen.constraints import Bars, Bound, Constraint, Listener, Material, bind
+from seqgen.constraints import Bars, Bound, Chords, Constraint, Listener, Material, bind
 from seqgen.corpus.loudness import shaped, with_velocities_of
 from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS
 from seqgen.errors import ConfigError, SamplingError
@@ -117,11 +117,12 @@ def generate(model: "Model", request: Request) -> list[Any]:
 def _all(model: "Model", request: Request, count: int) -> list[Any]:
     plan = request.plan
     constraints = list(request.constraints)
-    if request.bars is not None:
-        constraints.append(Bars(request.bars))
+    bars = _bars(request)
+    if bars is not None:
+        constraints.append(Bars(bars))
     setting = model.setting(constraints)
     begin = given_tokens(model, request, constraints)
-    ceiling = _ceiling(model, request, constraints)
+    ceiling = _ceiling(model, request, bars, constraints)
     random = streams(request.drawn_with, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
     left = [ceiling] * count
@@ -209,11 +210,18 @@ def _in_range(name: str, value: float | None, least: float, most: float | None =
     raise ConfigError(f"the {name} must be {wanted}, not {value}")
 
 
-def _ceiling(model: "Model", request: Request, constraints: Sequence[Constraint]) -> int:
+def _bars(request: Request) -> int | None:
+    """How many bars the piece has, where that is known: those asked for, else those of its chords."""
+    if request.bars is not None or request.steps is not None:
+        return request.bars
+    return max((one.bars for one in request.constraints if isinstance(one, Chords)), default=None)
+
+
+def _ceiling(model: "Model", request: Request, bars: int | None, constraints: Sequence[Constraint]) -> int:
     if request.steps is not None:
         return request.steps
-    if request.bars is not None:
-        return (request.bars + 1) * model.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
+    if bars is not None:
+        return (bars + 1) * model.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
     needed = [constraint.steps for constraint in constraints if constraint.steps is not None]
     if needed:
         return max(needed)
@@ -228,12 +236,14 @@ def given_tokens(model: "Model", request: Request, constraints: Sequence[Constra
     if model.unit == "text":
         return tokens
     unknown = [token for token in tokens[1:CONTROLS] if token not in model.vocabulary.ids]
-    if unknown and request.bars is not None:
+    if unknown and any(isinstance(constraint, Bars) for constraint in constraints):
         raise ConfigError(
             f"the model has never seen {' and '.join(unknown)} of the prime, so it cannot count its bars; "
             "give steps instead"
         )
-    return [*_with_controls(tokens[:CONTROLS], constraints), *tokens[CONTROLS:]]
+    pickup = CONTROL_NAMES.index("pickup")  # says where the bar lines of the prime are
+    controls = _with_controls(tokens[:CONTROLS], constraints)
+    return [*controls[:pickup], tokens[pickup], *controls[pickup + 1 :], *tokens[CONTROLS:]]
 
 
 def drawn_controls(model: "Model", constraints: Sequence[Constraint], random: np.random.Generator) -> list[str]:

@@ -2,17 +2,22 @@
 
 from seqgen.constraints.bars import Bars
 from seqgen.constraints.base import Bound, Constraint, Material, Moment, Note, Sounding, Strike
+from seqgen.constraints.chords import Chords
+from seqgen.constraints.end import End
 from seqgen.constraints.keep import Keep
 from seqgen.constraints.lengths import bind
 from seqgen.constraints.listen import Listener
 from seqgen.constraints.match import Match
 from seqgen.constraints.pitch import Key, MaxLeap, Range, Scale
+from seqgen.constraints.rhythm import Rhythm
 from seqgen.constraints.text import Length, Lines
 
 __all__ = [
     "Bars",
     "Bound",
+    "Chords",
     "Constraint",
+    "End",
     "Keep",
     "Key",
     "Length",
@@ -24,6 +29,7 @@ __all__ = [
     "Moment",
     "Note",
     "Range",
+    "Rhythm",
     "Scale",
     "Sounding",
     "Strike",

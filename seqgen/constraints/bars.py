@@ -50,7 +50,7 @@ class BoundBars(Bound):
         waits = self._durations & (others & self._rests).any()  # for a duration
         self._rest_moves = _distinct(table.advance[moves & (self._rests | waits)])
         self._fills = self._fills_after_rest = np.ones(1, bool)
-        self._masks = lru_cache(4096)(self._mask)
+        self._masks, self._note_lengths = lru_cache(4096)(self._mask), lru_cache(4096)(self._lengths)
         self._only_end = np.arange(len(table.kind)) == END
 
     def start(self, given: Sequence[int], moment: Moment) -> None:
@@ -76,7 +76,9 @@ class BoundBars(Bound):
     def lengths(self, own: None, strike: Strike) -> int:
         if strike.end is None or not self._in_events:
             return ANY_LENGTH
-        left = strike.end - strike.onset
+        return self._note_lengths(strike.end - strike.onset)
+
+    def _lengths(self, left: int) -> int:
         return sum(1 << steps for steps in self._note_moves if steps <= left and self._fills[left - steps])
 
     def _mask(self, left: int, note_waits: bool) -> np.ndarray:

@@ -43,7 +43,7 @@ class Moment(NamedTuple):
 
     state: Any  # the grammar's
     sounding: Any  # Sounding; None for text
-    end: int | None = None  # the grid step at which the piece must end, where that is known
+    end: int | None = None  # the grid step at which the piece must end at the latest, where that is known
     steps: int = 0  # steps of the encoding since what is given
     most: int | None = None  # how many of these there may be, where that is known
 
@@ -134,6 +134,14 @@ class Bound:
         that could neither go on nor end. own: as `start` gave it.
         """
         return ANY_LENGTH
+
+    def sounding(self, own: Any, time: int) -> frozenset[int] | None:
+        """The pitch classes that may sound in a grid step; None for any. own: as `start` gave it. Music only."""
+        return None
+
+    def closing(self, own: Any) -> frozenset[int] | None:
+        """The pitch classes one of which must sound last; None for any. own: as `start` gave it. Music only."""
+        return None
 
 
 class Constraint:

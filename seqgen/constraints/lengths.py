@@ -11,6 +11,7 @@ import numpy as np
 
 from seqgen.constraints.base import ANY_LENGTH, Bound, Constraint, Material, Moment, Note, Strike, bind_each
 from seqgen.encodings import Kind
+from seqgen.errors import SamplingError
 from seqgen.vocabulary import END
 
 _ONE = 1 << 1  # the length of one grid step
@@ -59,7 +60,10 @@ class Lengths(Bound):
             self._of_encoding = self._legal_on_grid if self._holds else self._legal_in_events
 
     def start(self, given: Sequence[int], moment: Moment) -> tuple[Any, ...]:
-        return tuple([one.start(given, moment) for one in self._members])
+        own = tuple([one.start(given, moment) for one in self._members])
+        if moment.end is not None and any(one.end(moment) is not None for one in self._members):
+            self._check_end(own, moment.end)
+        return own
 
     def legal(self, own: tuple, moment: Moment) -> np.ndarray:
         return self._of_encoding(own, moment)
@@ -131,7 +135,17 @@ class Lengths(Bound):
         strike = Strike((note.pitch,), part, note.onset, moment.end)
         return bool(self._allowed(own, strike) >> (moment.state.clock.time - note.onset + 1))
 
-    # both
+    # all of them
+
+    def _check_end(self, own: tuple, end: int) -> None:
+        """Raises SamplingError where what must sound last does not go with what may sound there."""
+        members = list(zip(self._members, own, strict=True))
+        for one, state in members:
+            closing = one.closing(state)
+            for other, others in members:
+                there = other.sounding(others, end - 1)
+                if closing is not None and there is not None and not closing & there:
+                    raise SamplingError(f"{one.name} does not go with the last of {other.name}")
 
     def _asked(self, own: tuple, strike: Strike) -> int:
         allowed = ANY_LENGTH if strike.end is None else (1 << (strike.end - strike.onset + 1)) - 1
@@ -144,7 +158,7 @@ class Lengths(Bound):
         mask = np.ones(self._n_values, bool)
         for id in self._notes:
             pitches = self._pitches[id]
-            allowed = self._allowed(own, Strike(pitches, part, time, end))
+            allowed = self._asked(own, Strike(pitches, part, time, end))
             if self._of_durations:
                 allowed &= self._of_durations
             elif id in self._advance:

@@ -18,6 +18,7 @@ class Listener:
         self._kind = table.kind.tolist()
         self._advance = table.advance.tolist()
         self._pitches = [tuple(np.flatnonzero(row)[::-1].tolist()) for row in table.pitches]
+        self.on_grid = not (table.advance[table.kind != Kind.FRAME_END] > 0).any()  # every step is a grid step
         self._framed = Kind.FRAME_END in table.kind
 
     def start(self) -> Sounding:

@@ -23,7 +23,7 @@ _MODES = {  # on which degree of a major scale each begins
     "locrian": 6,
 }
 SCALES: dict[str, tuple[int, ...]] = {  # semitones above the tonic
-    **{name: tuple((step - _MAJOR[degree]) % 12 for step in _MAJOR) for name, degree in _MODES.items()},
+    **{name: tuple(sorted((step - _MAJOR[degree]) % 12 for step in _MAJOR)) for name, degree in _MODES.items()},
     "major": _MAJOR,
     "minor": (0, 2, 3, 5, 7, 8, 10),
     "natural-minor": (0, 2, 3, 5, 7, 8, 10),
@@ -51,7 +51,9 @@ _KEY_NAMES = {
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """What to offer for a name that does not exist: "; did you mean ...?", or nothing."""
-    by_folded = {other.casefold(): other for other in names}
+    by_folded: dict[str, str] = {}
+    for other in names:
+        by_folded.setdefault(other.casefold(), other)
     near = difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(by_folded[other] for other in near)}?" if near else ""
 
@@ -64,8 +66,7 @@ def note_class(name: str) -> int:
     """
     match = re.fullmatch(_NOTE, name.strip())
     if match is None:
-        spelled = [letter + sign for letter in "ABCDEFG" for sign in ("", "#", "b")]
-        raise ConfigError(f"there is no note {name!r}{nearest(name, spelled)}")
+        raise ConfigError(_no_note(name, "A note is a letter, A to G, and perhaps # or b"))
     return _semitones(*match.groups()) % 12
 
 
@@ -83,11 +84,7 @@ def pitch(name: str | int) -> int:
     else:
         match = re.fullmatch(_PITCH, name.strip())
         if match is None:
-            spelled = [f"{letter}{octave}" for octave in range(-1, 10) for letter in "BACDEFG"]
-            raise ConfigError(
-                f"there is no note {name!r}{nearest(name, spelled)} "
-                "A note is a letter, perhaps # or b, and its octave: C4 is middle C"
-            )
+            raise ConfigError(_no_note(name, "A note is a letter, perhaps # or b, and its octave; C4 is middle C"))
         number = _semitones(*match.groups()[:2]) + 12 * (int(match[3]) + 1)
     if not 0 <= number <= 127:
         raise ConfigError(f"notes lie between C-1 and G9, and {name} does not")
@@ -153,6 +150,18 @@ def _split(name: str) -> tuple[str, str]:
     return "", "-".join(words).casefold()
 
 
+def _no_note(name: str, rule: str) -> str:
+    """What to say of a note that does not exist."""
+    name = name.strip()
+    near = [f"{name}{octave}" for octave in (3, 4, 5)] if re.fullmatch(_NOTE, name) else []
+    if name[:1] in ("h", "H"):  # as German has it
+        near = [f"B{name[1:]}"]
+    elif name[:1].upper() in _LETTERS and not near:
+        octave = re.search(r"-?\d$", name)
+        near = [name[0].upper() + sign + (octave.group() if octave else "") for sign in ("", "#", "b")]
+    return f"there is no note {name!r}{'; did you mean ' + ' or '.join(near) + '?' if near else '.'} {rule}"
+
+
 def _no(what: str, name: str, tonic: str, kind: str, kinds: Iterable[str]) -> str:
     """What to say of a scale or key that does not exist."""
     if tonic and kind:
@@ -162,7 +171,7 @@ def _no(what: str, name: str, tonic: str, kind: str, kinds: Iterable[str]) -> st
         return f"a {what} is a note and a kind, such as {tonic}-major or {tonic}-minor, not {name!r}"
     first, _, rest = kind.partition("-")
     if rest in kinds:
-        note_class(first)  # says which notes there are
+        note_class(first.capitalize())  # says which notes there are
     return f"a {what} is a note and a kind, such as D-{kind if kind in kinds else 'minor'}, not {name!r}"
 
 

@@ -22,7 +22,7 @@ class Strikes:
 
     def _only(self, pitches: bytes) -> np.ndarray:
         outside = _packed(~np.frombuffer(pitches, bool)[None])
-        mask: np.ndarray = ~np.any(self._struck & outside, axis=1)
+        mask = np.logical_not(np.any(self._struck & outside, axis=1))
         mask.flags.writeable = False
         return mask
 

@@ -40,10 +40,12 @@ class Walk:
         self.setting, self.rows, self.state, self.logits = setting, rows, state, logits
 
     @classmethod
-    def begin(cls, setting: Setting, prefixes: Sequence[Sequence[int]], steps: Sequence[int] | None = None) -> "Walk":
+    def begin(
+        cls, setting: Setting, prefixes: Sequence[Sequence[int]], steps: Sequence[int | None] | None = None
+    ) -> "Walk":
         """After START and the ids that are given, whatever the constraints say: equally many for every row.
 
-        steps: how many may follow in each row, for constraints that look ahead.
+        steps: of each row, how many may follow at most, for constraints that look ahead.
 
         Raises:
             SamplingError: a constraint cannot be met after this prefix.
@@ -157,7 +159,11 @@ def _started(setting: Setting, prefix: Sequence[int], moment: Moment) -> Row:
     ends = {end: bound.name for bound in setting.bound if (end := bound.end(moment)) is not None}
     if len(ends) > 1:
         raise SamplingError(f"{' and '.join(ends.values())} end at different moments; give only one of them")
-    moment = moment._replace(end=next(iter(ends), None))
+    end = next(iter(ends), None)
+    must_end = any(bound.must_end for bound in setting.bound)
+    if end is None and must_end and moment.most and setting.listener and setting.listener.on_grid:
+        end = moment.state.clock.time + moment.most  # a step is a grid step
+    moment = moment._replace(end=end)
     return Row(moment, tuple([bound.start(prefix, moment) for bound in setting.bound]))
 
 
