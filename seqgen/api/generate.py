@@ -101,6 +101,9 @@ def generate(model: "Model", request: Request) -> list[Any]:
     if request.bars is not None:
         constraints.append(Bars(request.bars))
     setting = model.setting(constraints)
+    ends = [bound.name for bound in setting.bound if bound.must_end]
+    if ends and request.fill:
+        raise ConfigError(f"fill goes on with further pieces, so it cannot be joined with {' and '.join(ends)}")
     begin = _begin(model, request, constraints)
     ceiling = _ceiling(model, request, constraints)
     count = request.count or 1

@@ -56,7 +56,9 @@ class BoundMatch(Bound):
             what = "that the model can spell" if not given else "with this beginning that the model can spell"
             raise SamplingError(f"{self.name} cannot be: there is no text {what}")
         if left is not None and needed > left:
-            raise SamplingError(f"{self.name} cannot be within {left:,} steps: {needed:,} are needed; allow more of them")
+            raise SamplingError(
+                f"{self.name} cannot be within {left:,} steps: {needed:,} are needed; allow more of them"
+            )
         return state
 
     def _distance(self, state: Any) -> int:
@@ -69,8 +71,7 @@ class _OfChars(BoundMatch):
 
     def __init__(self, pattern: Pattern, material: Material) -> None:
         self.name = f"match {pattern.text!r}"
-        spelled = spellings(material)[len(SPECIALS) :]
-        self._automaton = pattern.automaton(spelled)
+        self._automaton = pattern.automaton("".join(spellings(material)[len(SPECIALS) :]))
         self._near = _near(self._automaton)
         self._class = np.concatenate([np.zeros(len(SPECIALS), int), self._automaton.classes])
 
@@ -160,7 +161,7 @@ class _OfWords(BoundMatch):
         words = [token if id >= len(SPECIALS) and token not in (JOIN, SPACE) else "" for id, token in enumerate(tokens)]
         self._glue = {tokens.index(glue): glue for glue in (JOIN, SPACE) if glue in tokens}
         self._is_word = np.array([word != "" for word in words])
-        characters = sorted({" ", *"".join(words)})
+        characters = "".join(sorted({" ", *"".join(words)}))
         self._automaton = pattern.automaton(characters)
         self._space = self._automaton.moves[:, self._automaton.classes[characters.index(" ")]]
         if self._automaton.moves.shape[0] * len(tokens) > _MOST_CELLS:
@@ -231,11 +232,13 @@ class _OfWords(BoundMatch):
 _GLUES = ("", SPACE, JOIN)
 
 
-def _of_words(automaton: Automaton, characters: Sequence[str], words: Sequence[str]) -> np.ndarray:
+def _of_words(automaton: Automaton, characters: str, words: Sequence[str]) -> np.ndarray:
     """`(states, len(words))` int32: the state of the automaton after each word; DEAD after none."""
     place = {character: number for number, character in enumerate(characters)}
     longest = max(map(len, words), default=0)
-    states = np.broadcast_to(np.arange(len(automaton.moves), dtype=np.int32)[:, None], (len(automaton.moves), len(words)))
+    states = np.broadcast_to(
+        np.arange(len(automaton.moves), dtype=np.int32)[:, None], (len(automaton.moves), len(words))
+    )
     states = states.copy()
     for position in range(longest):
         here = np.array([id for id, word in enumerate(words) if len(word) > position])

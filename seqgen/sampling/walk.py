@@ -40,9 +40,7 @@ class Walk:
         self.setting, self.rows, self.state, self.logits = setting, rows, state, logits
 
     @classmethod
-    def begin(
-        cls, setting: Setting, prefixes: Sequence[Sequence[int]], steps: Sequence[int] | None = None
-    ) -> "Walk":
+    def begin(cls, setting: Setting, prefixes: Sequence[Sequence[int]], steps: Sequence[int] | None = None) -> "Walk":
         """After START and the ids that are given, whatever the constraints say: equally many for every row.
 
         steps: how many may follow in each row, for constraints that look ahead.
@@ -115,7 +113,10 @@ class Walk:
                 mask = mask & more
             if not mask.any():
                 break
-        return f"nothing may follow {place(setting, moment)}: {' and '.join(names)} leave no legal token"
+        reason = f"{' and '.join(names)} leave no legal token" if names else "there is no legal token"
+        if mask.any():
+            reason += " that has not been tried"
+        return f"nothing may follow {place(setting, moment)}: {reason}"
 
 
 def broken(setting: Setting, given: Sequence[int], prime: Sequence[int]) -> list[str]:
