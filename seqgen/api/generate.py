@@ -121,6 +121,9 @@ def _all(model: "Model", request: Request, count: int) -> list[Any]:
     if bars is not None:
         constraints.append(Bars(bars))
     setting = model.setting(constraints)
+    ends = [bound.name for bound in setting.bound if bound.must_end]
+    if ends and request.fill:
+        raise ConfigError(f"fill goes on with further pieces, so it cannot be joined with {' and '.join(ends)}")
     begin = given_tokens(model, request, constraints)
     ceiling = _ceiling(model, request, bars, constraints)
     random = streams(request.drawn_with, count)

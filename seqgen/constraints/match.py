@@ -71,8 +71,7 @@ class _OfChars(BoundMatch):
 
     def __init__(self, pattern: Pattern, material: Material) -> None:
         self.name = f"match {pattern.text!r}"
-        spelled = spellings(material)[len(SPECIALS) :]
-        self._automaton = pattern.automaton(spelled)
+        self._automaton = pattern.automaton("".join(spellings(material)[len(SPECIALS) :]))
         self._near = _near(self._automaton)
         self._class = np.concatenate([np.zeros(len(SPECIALS), int), self._automaton.classes])
 
@@ -162,7 +161,7 @@ class _OfWords(BoundMatch):
         words = [token if id >= len(SPECIALS) and token not in (JOIN, SPACE) else "" for id, token in enumerate(tokens)]
         self._glue = {tokens.index(glue): glue for glue in (JOIN, SPACE) if glue in tokens}
         self._is_word = np.array([word != "" for word in words])
-        characters = sorted({" ", *"".join(words)})
+        characters = "".join(sorted({" ", *"".join(words)}))
         self._automaton = pattern.automaton(characters)
         self._space = self._automaton.moves[:, self._automaton.classes[characters.index(" ")]]
         if self._automaton.moves.shape[0] * len(tokens) > _MOST_CELLS:
@@ -233,7 +232,7 @@ class _OfWords(BoundMatch):
 _GLUES = ("", SPACE, JOIN)
 
 
-def _of_words(automaton: Automaton, characters: Sequence[str], words: Sequence[str]) -> np.ndarray:
+def _of_words(automaton: Automaton, characters: str, words: Sequence[str]) -> np.ndarray:
     """`(states, len(words))` int32: the state of the automaton after each word; DEAD after none."""
     place = {character: number for number, character in enumerate(characters)}
     longest = max(map(len, words), default=0)

@@ -69,7 +69,7 @@ class Pattern:
         self._ones: dict[str, str] = {}  # what stands for one character, and its symbol
         self._structure = self._written()
 
-    def automaton(self, characters: Sequence[str]) -> Automaton:
+    def automaton(self, characters: str) -> Automaton:
         """For texts of these characters.
 
         Raises:
@@ -122,13 +122,12 @@ class Pattern:
         accepts = [not nfa.final_states.isdisjoint(states) for states in numbers]
         return Automaton(classes, np.array(moves, np.int32).reshape(len(numbers), -1), np.array(accepts))
 
-    def _classes(self, characters: Sequence[str]) -> tuple[np.ndarray, list[list[str]]]:
+    def _classes(self, text: str) -> tuple[np.ndarray, list[list[str]]]:
         """The class of each character, and for each class the symbols that stand for its characters."""
-        text = "".join(characters)
-        classes = np.zeros(len(text), np.int64)
+        classes = np.zeros(len(text), np.int32)
         symbols_of: list[list[str]] = [[]]
         for one, symbol in self._ones.items():
-            member = np.zeros(len(text), np.int64)
+            member = np.zeros(len(text), np.int32)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 runs = re.finditer(f"(?:{one})+", text, self._flags)
@@ -137,8 +136,8 @@ class Pattern:
             split = 2 * classes + member
             present = np.flatnonzero(np.bincount(split, minlength=2 * len(symbols_of)))
             symbols_of = [[*symbols_of[key // 2], *[symbol] * (key % 2)] for key in present.tolist()]
-            renumbered = np.zeros(present.max(initial=0) + 1, np.int64)
-            renumbered[present] = np.arange(len(present))
+            renumbered = np.zeros(present.max(initial=0) + 1, np.int32)
+            renumbered[present] = np.arange(len(present), dtype=np.int32)
             classes = renumbered[split]
         return classes, symbols_of
 

@@ -68,13 +68,11 @@ def sample(
     if particles > 1:
         walk = walk.take(np.repeat(np.arange(len(prefixes)), particles).tolist())
     run = _Run(setting, walk, [path for search in searches for path in search.paths], plan)
-    for _ in range(max(steps) * _TOKENS_A_STEP + MOST_RETREATS * _REMEMBERED):
+    while run.paths:
         run.step()
         if progress is not None:
             progress(max(path.steps for search in searches for path in search.paths))
-        if not run.paths:
-            return [search.chosen() for search in searches]
-    raise SamplingError(f"the model spelled {_TOKENS_A_STEP} tokens a step without finishing; train it longer")
+    return [search.chosen() for search in searches]
 
 
 class _Path:
@@ -114,7 +112,7 @@ class _Past(NamedTuple):
     paths: list[_Path]  # of these rows, copied
     resting: list[_Path]  # those that had ended, or had all their steps
     barred: set[int]
-    may_end: bool  # whether END was legal, of a single row
+    may_end: list[int]  # those of `paths` for which END was legal
 
 
 class _Search:
@@ -126,8 +124,9 @@ class _Search:
         self.past: deque[_Past] = deque(maxlen=max(1, min(_REMEMBERED, _REMEMBERED_ROWS // particles)))
         self.barred: set[int] = set()  # what led to nothing from here
         self.retreats = 0
-        self.furthest = 0  # ids, when nothing was left last
-        self.back = 1  # how many ids to go back next time
+        self.furthest = 0  # ids, where it was stuck
+        self.back = 1  # how many ids before that to go back to next time
+        self.leapt = False  # whether it went back more than one id at once
 
     def chosen(self) -> Sampled:
         """One of the particles, by weight."""
@@ -173,20 +172,21 @@ class _Run:
     def _probabilities(self, legal: np.ndarray, *, truncated: bool = True) -> np.ndarray:
         """`(rows, n_values)`; without the truncations top-k, top-p and min-p where a weight is asked for."""
         rows = [slice(None)] if self._plan.constant else [slice(row, row + 1) for row in range(len(self.paths))]
+        strategies = [self._plan.at(self._share(row.start or 0)) for row in rows]
+        recent = self._recent() if any(strategy.penalty != 1 for strategy in strategies) else None
         found = []
-        for row in rows:
-            strategy = self._plan.at(self._share(row.start or 0))
+        for row, strategy in zip(rows, strategies, strict=True):
             if not truncated:
                 strategy = strategy._replace(top_k=0, top_p=1.0, min_p=0.0)
-            recent = self._recent(row) if strategy.penalty != 1 else None
-            found.append(probabilities(self.walk.logits[row], legal[row], strategy, recent))
+            of_row = None if recent is None else recent[row]
+            found.append(probabilities(self.walk.logits[row], legal[row], strategy, of_row))
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _recent(self, rows: slice) -> np.ndarray:
+    def _recent(self) -> np.ndarray:
         recent = np.zeros((len(self.paths), self.setting.stepper.n_values), bool)
         for mask, path in zip(recent, self.paths, strict=True):
             mask[path.last(PENALTY_WINDOW)] = True
-        return (recent & self.setting.penalised)[rows]
+        return recent & self.setting.penalised
 
     def _share(self, row: int) -> float:
         """How much of the piece is behind a row: of its time where its end is known, else of its steps."""
@@ -236,7 +236,7 @@ class _Run:
             paths = [self.paths[row] for row in rows]
             going = set(paths)
             resting = [path for path in search.paths if path not in going]
-            may_end = self._particles == 1 and bool(legal[rows[0], END])
+            may_end = np.flatnonzero(legal[rows, END]).tolist()
             past = _Past(self.walk.take(rows), [path.copy() for path in paths], resting, search.barred, may_end)
             search.past.append(past)
 
@@ -255,7 +255,11 @@ class _Run:
             self._retreat(search)
 
     def _retreat(self, search: _Search) -> None:
-        """Go back with a sequence that is stuck, further each time until it gets past where it was."""
+        """Go back with a sequence that is stuck, further each time until it gets past where it was.
+
+        What was taken there is not taken again: one id back it has led to nothing for certain, from further back it
+        is only likely to. So that nothing is excluded for good, a sequence that comes to its start may do it all again.
+        """
         row = next(row for row, path in enumerate(self.paths) if path.search is search)
         path = self.paths[row]
         if self._must_end and path.steps >= search.steps and self._cut(search):
@@ -263,31 +267,44 @@ class _Run:
         search.retreats += 1
         if path.length > search.furthest:
             search.furthest, search.back = path.length, 1
-        if not search.past or search.retreats > MOST_RETREATS:
-            tried = f", also after going back {search.retreats - 1} times" if search.retreats > 1 else ""
-            raise SamplingError(self.walk.why(row) + tried)
-        past = search.past.pop()
-        for _ in range(min(search.back, len(search.past) + 1) - 1):
-            past = search.past.pop()
-        # one id back, what was taken there has led to nothing; from further back it might yet lead elsewhere, but a
-        # greedy choice would only be made again
+        if search.retreats > MOST_RETREATS or not (search.past or search.leapt):
+            before = search.retreats - 1
+            tried = f", also after going back {before:,} time{'s' * (before != 1)}" if before else ""
+            raise SamplingError(self._why(row) + tried)
+        if not search.past:
+            search.barred, search.furthest, search.back, search.leapt = set(), 0, 1, False
+            return
+        past, went = search.past.pop(), 1
+        while search.past and past.paths[0].length > search.furthest - search.back:
+            past, went = search.past.pop(), went + 1
+        search.leapt |= went > 1
         search.barred = past.barred
-        if self._particles == 1 and (search.back == 1 or self._plan.at(0).temperature == 0):
+        if self._particles == 1:
             search.barred = past.barred | {path.last(path.length - past.paths[0].length)[-1]}
-        search.back *= 2
+        search.back += max(1, search.back // 8)
         self._drop(search)
         paths = [one.copy() for one in past.paths]
         search.paths = [*paths, *past.resting]
         self.walk = self.walk.joined(past.walk) if self.paths else past.walk
         self.paths = [*self.paths, *paths]
 
+    def _why(self, row: int) -> str:
+        """Why a sequence cannot go on, of one of its rows."""
+        path = self.paths[row]
+        if self._must_end and path.steps >= path.search.steps:
+            names = " and ".join(bound.name for bound in self.setting.bound)
+            return f"{names} did not come to an end within {path.search.steps:,} steps; allow more of them"
+        return self.walk.why(row)
+
     def _cut(self, search: _Search) -> bool:
         """End a sequence that has all its steps where it last might have ended; whether there is such a place."""
         for past in reversed(search.past):
             if past.may_end:
                 self._drop(search)
-                past.paths[0].ended = True
-                search.paths = [past.paths[0]]
+                ended = [past.paths[place] for place in past.may_end]
+                for path in ended:
+                    path.ended = True
+                search.paths = [*ended, *past.resting]
                 return True
         return False
 
@@ -310,6 +327,10 @@ class _Run:
         self.walk.advance(ids)
         for path, row in zip(self.paths, self.walk.rows, strict=True):
             path.steps += self.setting.grammar.at_step(row.moment.state)
+            if path.length > _TOKENS_A_STEP * path.search.steps:
+                raise SamplingError(
+                    f"the model spelled {_TOKENS_A_STEP} tokens a step without finishing; train it longer"
+                )
         going = [n for n, path in enumerate(self.paths) if self._must_end or path.steps < path.search.steps]
         self._keep(going)
         if going:

@@ -115,7 +115,10 @@ class Walk:
                 mask = mask & more
             if not mask.any():
                 break
-        return f"nothing may follow {place(setting, moment)}: {' and '.join(names)} leave no legal token"
+        reason = f"{' and '.join(names)} leave no legal token" if names else "there is no legal token"
+        if mask.any():
+            reason += " that has not been tried"
+        return f"nothing may follow {place(setting, moment)}: {reason}"
 
 
 def broken(setting: Setting, given: Sequence[int], prime: Sequence[int]) -> list[str]:

@@ -96,7 +96,9 @@ def test_lengths_that_cannot_be_are_said_at_once():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@given(st.integers(0, 10**6), st.integers(1, 8), st.sampled_from([-4.0, 0.0, 9.0]), st.sampled_from(["", "x\n\n", "a b"]))
+@given(
+    st.integers(0, 10**6), st.integers(1, 8), st.sampled_from([-4.0, 0.0, 9.0]), st.sampled_from(["", "x\n\n", "a b"])
+)
 @settings(max_examples=40)
 def test_a_text_has_the_lines_asked_for(name, seed, count, wish, prime):
     """Within any number of steps that can hold them, blank lines apart."""
@@ -130,7 +132,22 @@ def test_lines_that_cannot_be_are_said_at_once():
 # the automaton
 
 ONE = st.sampled_from(
-    [*"abc1 \n,é海", ".", r"\w", r"\s", r"\d", r"\S", "[a-c]", "[^a]", "[]x]", r"\n", r"\x61", "[^\\n ]", r"\.", r"\141"]
+    [
+        *"abc1 \n,é海",
+        ".",
+        r"\w",
+        r"\s",
+        r"\d",
+        r"\S",
+        "[a-c]",
+        "[^a]",
+        "[]x]",
+        r"\n",
+        r"\x61",
+        "[^\\n ]",
+        r"\.",
+        r"\141",
+    ]
 )
 PATTERN = st.recursive(
     ONE | st.just("()"),
@@ -196,7 +213,9 @@ def test_an_expression_may_say_that_it_is_whole():
         assert written("chars", [Match(pattern)]) == ["ab"]
 
 
-@pytest.mark.parametrize("pattern", [".*a.{16}", "(a|b)*a(a|b){25}", "(.*a){3000}", "(a{0,70}){70}", "(a?){5000}a{5000}"])
+@pytest.mark.parametrize(
+    "pattern", [".*a.{16}", "(a|b)*a(a|b){25}", "(.*a){3000}", "(a{0,70}){70}", "(a?){5000}a{5000}"]
+)
 def test_an_automaton_too_large_is_refused_soon(pattern):
     begin = time.process_time()
     with pytest.raises(ConfigError, match="needs too large an automaton"):
@@ -245,7 +264,17 @@ def texts_of_one_step(name: str, prime: str, pattern: str) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "pattern",
-    [r"(\w+ ){3}\w+[.!]", r"\(.*\)", "(?s).*海。", "(a|b| ){11}", r"[A-Z][a-z']*( [a-z]+)*", r"a  b", r"a?b{0,3}\n*", "ab ", " a"],
+    [
+        r"(\w+ ){3}\w+[.!]",
+        r"\(.*\)",
+        "(?s).*海。",
+        "(a|b| ){11}",
+        r"[A-Z][a-z']*( [a-z]+)*",
+        r"a  b",
+        r"a?b{0,3}\n*",
+        "ab ",
+        " a",
+    ],
 )
 @pytest.mark.parametrize("particles", [1, 3])
 def test_patterns_that_people_write(name, pattern, particles):
@@ -269,7 +298,9 @@ def test_every_choice_is_left_open(name):
     favour = {id: 3.0 for id in CASES[name][1].to_ids(["a", "b"] if name != "bytes" else ["61", "62"])}
     pattern = "a?b?" if name != "words" else "(a?|b) ?b?"
     wanted = {"a", "b", "ab"} if name != "words" else {"a", "b", "ab", "a b", "b b", "bb"}
-    texts = {text.strip(" ") for seed in range(300) for text in written(name, [Match(pattern)], seed=seed, favour=favour)}
+    texts = {
+        text.strip(" ") for seed in range(300) for text in written(name, [Match(pattern)], seed=seed, favour=favour)
+    }
     assert texts - {""} == wanted
 
 
