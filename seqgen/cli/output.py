@@ -1,8 +1,14 @@
 """Which model a command loads, and where and how it writes."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from seqgen.cli import console
 
 DEFAULT_MODEL = "model.safetensors"
+_BINARY = ("mid", "npy")
 
 
 def found_model() -> str:
@@ -44,3 +50,29 @@ def targets(output: str | None, count: int) -> list[Path]:
         return [path]
     pattern = path.name if "{n}" in path.name else f"{path.stem}-{{n}}{path.suffix}"
     return [path.with_name(pattern.replace("{n}", str(number + 1))) for number in range(count)]
+
+
+def check_stream(format_: str, count: int, *, force: bool) -> None:
+    """Refuse what the standard output cannot take: several pieces of music, or binary data on a terminal."""
+    from seqgen.errors import ConfigError
+
+    if format_ in _BINARY and sys.stdout.isatty() and not force:
+        raise ConfigError(
+            f"{format_} is binary, and this is a terminal: give -o out.{format_}, or > out.{format_}, or --force"
+        )
+    if count > 1:
+        raise ConfigError(f"{count} pieces do not fit into one stream: give -o 'out-{{n}}.{format_}'")
+
+
+def write(sources: Sequence[Any], files: Sequence[Path], format_: str) -> None:
+    """Each to its file, or all to the standard output where there are none."""
+    from seqgen import formats
+
+    for file, source in zip(files, sources, strict=bool(files)):
+        formats.write(source, file, format=format_)
+        console.say(f"wrote {file}")
+    if files:
+        return
+    data = b"\n".join(formats.to_bytes(source, format_) for source in sources)
+    sys.stdout.buffer.write(data if format_ in _BINARY or data.endswith(b"\n") else data + b"\n")
+    sys.stdout.buffer.flush()
