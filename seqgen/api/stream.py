@@ -108,7 +108,7 @@ class Stream:
         raise SamplingError(f"the model has been silent for {_MOST_SILENCE:,} steps; raise the temperature")
 
     def next_event(self) -> Any:
-        """The next event or piece of text, or None where one step of the encoding gave none; `ended` says if it is over.
+        """The next event or piece of text, or None: one step of the encoding gave none, or the stream has `ended`.
 
         A call takes one step at most, so it may be made in every frame of a sketch.
 
@@ -130,7 +130,7 @@ class Stream:
         """Music: how far it has got, in quarter notes. No note begins before, but one that sounds may end later."""
         if not isinstance(self._out, Music):
             raise ConfigError("a stream of text has no time")
-        return (self._out.offset + self._moment.state.clock.time) / self._model.grammar.grid
+        return (self._out.offset + self._moment.state.clock.time) / self._setting.grammar.grid
 
     # what may be done while it runs
 
@@ -212,7 +212,9 @@ class Stream:
         streamfile.write(path, saved)
 
     @classmethod
-    def continued(cls, model: "Model", path: str | os.PathLike[str], constraints: Sequence[Constraint] = ()) -> "Stream":
+    def continued(
+        cls, model: "Model", path: str | os.PathLike[str], constraints: Sequence[Constraint] = ()
+    ) -> "Stream":
         """The stream that `save` wrote, under the same constraints. See `Model.stream`.
 
         Raises:
@@ -246,7 +248,7 @@ class Stream:
             "has_uint32": 0,
             "uinteger": 0,
         }
-        self._over, self._left = saved.over, saved.left
+        self._over, self._left = saved.over or saved.left == 0, saved.left
         self._given, self._ids = saved.given, array("i", saved.ids)
         row = _replayed(self._setting, saved.given, saved.ids)
         state = tuple(np.array([part], np.float32) for part in saved.state)
@@ -254,8 +256,6 @@ class Stream:
         shapes = [part.shape for part in self._walk.state], self._walk.logits.shape
         if ([part.shape for part in state], logits.shape) != shapes:
             raise ValueError("the model's state has another shape")
-        if not all(np.isfinite(part).all() for part in (*state, logits)):
-            raise ValueError("the model's state is not finite")
         self._walk = Walk(self._setting, [row], state, logits)
         if isinstance(out, Texts) != (saved.place is None):
             raise ValueError("it mixes music and text")

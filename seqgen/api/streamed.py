@@ -7,7 +7,7 @@
 from collections.abc import Sequence
 from copy import copy
 from math import floor, isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,9 @@ class Texts:
         tokens = self._model.prime_tokens(text)
         unknown = sorted({token for token in tokens if token not in self._model.vocabulary.ids})
         if unknown:
-            raise TokenError(f"the model has never seen {', '.join(map(repr, unknown[:5]))}, so it cannot hear {text!r}")
+            raise TokenError(
+                f"the model has never seen {', '.join(map(repr, unknown[:5]))}, so it cannot hear {text!r}"
+            )
         self.tail = tokens or self.tail
         return self._model.vocabulary.to_ids(tokens).tolist()
 
@@ -82,7 +84,8 @@ class Music:
 
     def __init__(self, model: "Model") -> None:
         table = model.table
-        self._grammar, self._grid = model.grammar, model.grammar.grid
+        self._grammar: Any = model.grammar  # a MusicGrammar
+        self._grid = self._grammar.grid
         self._kind, self._kinds, self._advance = table.kind, table.kind.tolist(), table.advance.tolist()
         self._pitches = [tuple(np.flatnonzero(row).tolist()) for row in table.pitches]
         self._framed, self._held_on = Kind.FRAME_END in table.kind, Kind.HOLD in table.kind
@@ -169,13 +172,14 @@ class Music:
             self._pin(note, steps)
             return []
         lengths = struck if self._advance[struck[0]] else self._ids(Kind.DURATION)
-        (*length,) = [id for id in lengths if self._advance[id] == steps]
-        if not length:
-            known = ", ".join(f"{self._advance[id] / self._grid:g}" for id in sorted(lengths, key=self._advance.__getitem__))
+        fits = [id for id in lengths if self._advance[id] == steps]
+        if not fits:
+            known = ", ".join(f"{steps / self._grid:g}" for steps in sorted(self._advance[id] for id in lengths))
             raise TokenError(
-                f"the model does not know a note of {steps / self._grid:g} quarter notes on {note.pitch}; it knows {known}"
+                f"the model does not know a note of {steps / self._grid:g} quarter notes on {note.pitch}; "
+                f"it knows {known}"
             )
-        return length if lengths is struck else [struck[0], *length]
+        return fits if lengths is struck else [struck[0], *fits]
 
     def check(self, key: int, pitch: int) -> None:
         """Raises ConfigError where nothing can wait at this part, or pitch."""

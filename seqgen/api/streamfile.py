@@ -13,6 +13,7 @@ from seqgen.errors import FormatError
 _MOST_BYTES = 100_000_000
 
 Whole = Annotated[int, Meta(ge=0)]
+Number = Annotated[float, Meta(ge=-3e38, le=3e38)]  # JSON has no NaN and no infinity, and it is a float32
 Midi = Annotated[int, Meta(ge=0, le=127)]
 
 
@@ -45,8 +46,8 @@ class Waiting(Struct, frozen=True, forbid_unknown_fields=True):
 class Born(Struct, frozen=True, forbid_unknown_fields=True):
     """An event, see `formats.events.Event`."""
 
-    onset: float
-    duration: float
+    onset: Number
+    duration: Number
     pitch: Midi
     velocity: Midi
     part: Whole
@@ -68,15 +69,15 @@ class Saved(Struct, frozen=True, forbid_unknown_fields=True, tag_field="seqgen_s
     version: str
     seed: Annotated[int, Meta(ge=0)]
     random: Random
-    strategy: dict[str, float]
+    strategy: dict[str, Number]
     endless: bool
     over: bool
-    left: Annotated[int, Meta(ge=1)] | None  # steps; None after the last one too
+    left: Whole | None  # steps
     constraints: list[str]  # their names
     given: list[Whole]  # ids of the present piece: controls and prime
     ids: list[Whole]  # and those after them
-    state: list[list[float]]  # of the stepper
-    logits: list[float]
+    state: list[list[Number]]  # of the stepper
+    logits: list[Number]
     ready: list[str | Born]
     tail: list[str]  # text
     place: Place | None  # music

@@ -68,7 +68,14 @@ WRITERS = {
     "strudel": Writer(("music",), patterns.strudel_bytes, frozenset({"tempi"})),
     "sonicpi": Writer(("music",), patterns.sonicpi_bytes, frozenset({"tempi"})),
 }
-ENDINGS = {**{f".{name}": name for name in WRITERS}, ".midi": "mid", ".xml": "musicxml", ".text": "txt", ".md": "txt", ".rb": "sonicpi"}
+ENDINGS = {
+    **{f".{name}": name for name in WRITERS},
+    ".midi": "mid",
+    ".xml": "musicxml",
+    ".text": "txt",
+    ".md": "txt",
+    ".rb": "sonicpi",
+}
 
 # names that say something about a collection rather than being part of it
 ABOUT = ("readme", "license", "licence", "copying", "copyright", "notice", "authors", "credits", "contributing",
