@@ -60,6 +60,11 @@ class Texts:
         self.tail = tokens or self.tail
         return self._model.vocabulary.to_ids(tokens).tolist()
 
+    def follow(self, tail: list[str]) -> None:
+        """Go on after these tokens. Raises ValueError or TokenError where they are none."""
+        self._model.encoding.decode(tail)
+        self.tail = tail
+
     def restrict(self, legal: np.ndarray, moment: Moment) -> None:
         pass
 
@@ -181,12 +186,13 @@ class Music:
             )
         return fits if lengths is struck else [struck[0], *fits]
 
-    def check(self, key: int, pitch: int) -> None:
-        """Raises ConfigError where nothing can wait at this part, or pitch."""
-        if key != pitch if self._framed else key >= self._grammar.parts:
+    def wait(self, key: int, pin: Pin) -> None:
+        """One more heard note for a part, or in frames a pitch. Raises ConfigError where there is no such."""
+        if not self._held_on or (key != pin.pitch if self._framed else key >= self._grammar.parts):
             raise ConfigError(f"nothing can be heard at {key}")
-        if not self._held_on or not self._ids(Kind.NOTE, pitch):
-            raise ConfigError(f"the model does not know the pitch {pitch}")
+        if not self._ids(Kind.NOTE, pin.pitch):
+            raise ConfigError(f"the model does not know the pitch {pin.pitch}")
+        self.pins = {**self.pins, key: (*self.pins.get(key, ()), pin)}
 
     def _pin(self, note: Event, steps: int) -> None:
         key = note.pitch if self._framed else note.part

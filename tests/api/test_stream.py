@@ -42,10 +42,11 @@ music = pytest.mark.parametrize("name", MUSIC)
 HEARD = Event(0, 0.5, 60)
 
 
-def endless(name: str, seed: int = 0) -> seqgen.Model:
-    """A model with noise for a stepper, which never wants to end."""
+def endless(name: str, seed: int = 0, kind: Kind | None = None) -> seqgen.Model:
+    """A model with noise for a stepper, which never wants to end; but ids of `kind` whenever it can."""
     model = MODELS[name]()
-    model.stepper = Noise(len(model.vocabulary), seed, favour={END: -1e9})
+    liked = np.flatnonzero(model.table.kind == kind).tolist()
+    model.stepper = Noise(len(model.vocabulary), seed, favour={**dict.fromkeys(liked, 50.0), END: -1e9})
     return model
 
 
@@ -243,6 +244,28 @@ def test_what_was_spelled_is_what_was_heard_and_what_was_handed_out(name, seed):
     assert len(spelled) - len(ours) == len(heard)
     assert in_order(events) == ours
     assert any(now <= event.onset < now + 2 for event in ours)  # the model played on
+    assert not stream._out.heard  # or a note of another piece might be taken for one of these
+
+
+@pytest.mark.parametrize("name", ["chorale", "frames"])
+def test_what_was_heard_is_not_held_on(name):
+    model = endless(name, kind=Kind.HOLD)
+    stream = model.stream(60, seed=1)
+    stream.hear(Event(0, 1.5, 60))
+    list(stream)
+    spelled = rows(model.encoding.decode(model.vocabulary.to_tokens([call[0] for call in model.stepper.calls[1:]])))
+    assert Event(0, 1.5, 60) in spelled
+    assert max(event.duration for event in spelled) > 3
+
+
+@pytest.mark.parametrize(("name", "part"), [("chorale", 0), ("chorale", 2), ("frames", 0)])
+def test_no_piece_ends_before_a_heard_note(name, part):
+    model = MODELS[name]()
+    model.stepper = Noise(len(model.vocabulary), favour={END: 50.0})
+    stream = model.stream(seed=1, endless=False)
+    stream.hear(Event(0, 4, 60, part=part))
+    list(stream)
+    assert stream.time == 4
 
 
 def test_a_heard_voice_waits_for_no_one_else():
@@ -322,9 +345,9 @@ def test_a_saved_stream_continues(name, tmp_path):
     stream = model.stream(200, seed=1, temperature=1.1, top_k=30, penalty=1.1)
     for _ in range(17):
         stream.next_event()
-    if name in ("chorale", "frames"):
-        stream.hear(Event(0, 3, 60))
-        stream.hear(Event(0, 1, 60))
+    for duration in (3, 1) if name in ("chorale", "frames") else (1,):
+        stream.hear("so you" if name in TEXT else Event(0, duration, 60))
+        stream.fork().next_event()
         stream.next_event()
     stream.save(tmp_path / "stream.json")
     again = seqgen.load(tmp_path / "model.safetensors").stream(state=tmp_path / "stream.json")
@@ -450,8 +473,9 @@ class Trap(Constraint):
         return BoundTrap()
 
 
-def test_it_goes_back_within_a_step():
-    events = taken(endless("notes").stream(seed=1, constraints=[Trap()]), 50)
+@pytest.mark.parametrize("temperature", [1, 0])
+def test_it_goes_back_within_a_step(temperature):
+    events = taken(endless("notes").stream(seed=1, temperature=temperature, constraints=[Trap()]), 50)
     assert all(event.pitch >= 62 for event in events)
     assert any(event.pitch < 62 for event in taken(endless("notes").stream(seed=1), 50))
 
@@ -467,6 +491,17 @@ def test_where_nothing_is_left_it_says_so_and_stays_where_it_was():
         with pytest.raises(SamplingError, match=r"nothing may follow at bar .*: trap"):
             next(stream)
     assert stream.time == time
+
+
+def test_a_search_that_takes_too_long_is_given_up(monkeypatch):
+    monkeypatch.setattr(api_stream, "_MOST_IDS", 1)
+    stream = endless("notes").stream(seed=1, constraints=[Trap()])
+    for _ in range(2):
+        with pytest.raises(SamplingError, match="without finishing a step"):
+            next(stream)
+    monkeypatch.undo()
+    assert stream.time == 0
+    assert all(event.pitch >= 62 for event in taken(stream, 20))
 
 
 # --- the command's part -----------------------------------------------------------------------------------------------
