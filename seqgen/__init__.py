@@ -8,7 +8,7 @@
 >>> seqgen.write(model.generate(bars=16), "out.mid")  # doctest: +SKIP
 """
 
-from seqgen.api import Corpus, Model, Piece, load, load_corpus, read, train, write
+from seqgen.api import Corpus, Event, Model, Piece, load, load_corpus, read, train, write
 from seqgen.version import __version__
 
-__all__ = ["Corpus", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]
+__all__ = ["Corpus", "Event", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]

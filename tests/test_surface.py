@@ -8,7 +8,7 @@ from made import piece, untrained
 
 import seqgen
 
-PUBLIC = ["Corpus", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]
+PUBLIC = ["Corpus", "Event", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]
 BASE = {"msgspec", "numpy", "safetensors", "seqgen", "threadpoolctl"}
 HELPERS = {"typing_extensions", "cython_runtime"}  # of the above, as their versions have it
 HEAVY = {"tensorflow", "keras", "music21", "symusic", "rich", "h5py", "scipy"}

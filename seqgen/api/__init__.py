@@ -4,6 +4,7 @@ from seqgen.api.model import Model, load
 from seqgen.api.train import train
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.formats import read, write
+from seqgen.formats.events import Event
 from seqgen.piece import Piece
 
-__all__ = ["Corpus", "Model", "Piece", "load", "load_corpus", "read", "train", "write"]
+__all__ = ["Corpus", "Event", "Model", "Piece", "load", "load_corpus", "read", "train", "write"]

@@ -9,19 +9,17 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from msgspec.structs import astuple
 
 from seqgen.api import streamfile
 from seqgen.api.generate import Request, curve, drawn_controls, given_tokens
-from seqgen.api.streamed import Music, Pin, Texts
-from seqgen.constraints import Constraint, Listener, Moment, Note
-from seqgen.errors import ConfigError, FormatError, SamplingError, TokenError
+from seqgen.api.streamed import Music, Texts
+from seqgen.constraints import Constraint, Listener, Moment
+from seqgen.errors import ConfigError, SamplingError
 from seqgen.formats.events import Event
-from seqgen.sampling import Row, Setting, Strategy, Walk, draw, probabilities, streams
+from seqgen.sampling import Setting, Strategy, Walk, draw, probabilities, streams
 from seqgen.sampling.strategies import PENALTY_WINDOW
 from seqgen.threads import one_thread
-from seqgen.version import __version__
-from seqgen.vocabulary import END, UNK
+from seqgen.vocabulary import END
 
 if TYPE_CHECKING:
     from seqgen.api.model import Model
@@ -108,7 +106,7 @@ class Stream:
         raise SamplingError(f"the model has been silent for {_MOST_SILENCE:,} steps; raise the temperature")
 
     def next_event(self) -> Any:
-        """The next event or piece of text, or None where a step of the encoding gave none; `ended` says if it is over.
+        """The next event or piece of text, or None: one step of the encoding gave none, or the stream has `ended`.
 
         A call takes one step at most, so it may be made in every frame of a sketch.
 
@@ -130,7 +128,7 @@ class Stream:
         """Music: how far it has got, in quarter notes. No note begins before, but one that sounds may end later."""
         if not isinstance(self._out, Music):
             raise ConfigError("a stream of text has no time")
-        return (self._out.offset + self._moment.state.clock.time) / self._model.grammar.grid
+        return (self._out.offset + self._moment.state.clock.time) / self._setting.grammar.grid
 
     # what may be done while it runs
 
@@ -176,40 +174,7 @@ class Stream:
             ConfigError: the model has never been saved, so nobody could tell which one the state belongs to.
             OSError: the file cannot be written.
         """
-        if not self._model.digest:
-            raise ConfigError("the state of a stream names the file of its model: save the model first")
-        philox = self._random.bit_generator.state
-        out, place, tail = self._out, None, []
-        if isinstance(out, Music):
-            waiting = [streamfile.Waiting(key, *pin) for key, pins in out.pins.items() for pin in pins]
-            heard = [streamfile.Heard(part, *note) for part, note in sorted(out.heard)]
-            place = streamfile.Place(out.offset, out.begun, waiting, heard)
-        else:
-            tail = out.tail
-        saved = streamfile.Saved(
-            model=self._model.digest,
-            version=__version__,
-            seed=self.seed,
-            random=streamfile.Random(
-                key=philox["state"]["key"].tolist(),
-                counter=philox["state"]["counter"].tolist(),
-                buffer=philox["buffer"].tolist(),
-                place=philox["buffer_pos"],
-            ),
-            strategy=self._strategy._asdict(),
-            endless=self._endless,
-            over=self._over,
-            left=self._left,
-            constraints=[bound.name for bound in self._setting.bound],
-            given=self._given,
-            ids=self._ids.tolist(),
-            state=[part[0].tolist() for part in self._walk.state],
-            logits=self._walk.logits[0].tolist(),
-            ready=[streamfile.Born(*one) if isinstance(one, Event) else one for one in self._ready],
-            tail=tail,
-            place=place,
-        )
-        streamfile.write(path, saved)
+        streamfile.write(path, self)
 
     @classmethod
     def continued(
@@ -220,60 +185,10 @@ class Stream:
         Raises:
             ConfigError: another model, or other constraints. FormatError: no state of a stream, or damaged.
         """
-        saved = streamfile.read(path)
-        if saved.model != model.digest:
-            raise ConfigError(f"{path} is of the model {saved.model}, not of {model.digest or 'one never saved'}")
+        saved = streamfile.read(path, model)
         stream = cls(model, Request(seed=saved.seed, constraints=constraints), endless=saved.endless)
-        names = [bound.name for bound in stream._setting.bound]
-        if names != saved.constraints:
-            wanted, came = (", ".join(of) or "no constraints" for of in (saved.constraints, names))
-            raise ConfigError(f"{path} was saved with {wanted}; it cannot continue with {came}")
-        try:
-            stream._restore(saved)
-        except (TokenError, ConfigError, ValueError, KeyError, TypeError, OverflowError) as error:
-            raise FormatError(f"{path} is damaged: {error}") from error
+        streamfile.restore(stream, saved, path)
         return stream
-
-    def _restore(self, saved: streamfile.Saved) -> None:
-        """Take over what was saved; raises many things where it makes no sense."""
-        model, out = self._model, self._out
-        self._strategy = Strategy()
-        for name in Strategy._fields:
-            setattr(self, name, saved.strategy[name])
-        self._random.bit_generator.state = {
-            "bit_generator": "Philox",
-            "state": {name: np.array(getattr(saved.random, name), np.uint64) for name in ("counter", "key")},
-            "buffer": np.array(saved.random.buffer, np.uint64),
-            "buffer_pos": saved.random.place,
-            "has_uint32": 0,
-            "uinteger": 0,
-        }
-        self._over, self._left = saved.over, saved.left
-        self._given, self._ids = saved.given, array("i", saved.ids)
-        row = _replayed(self._setting, saved.given, saved.ids)
-        state = tuple(np.array([part], np.float32) for part in saved.state)
-        logits = np.array([saved.logits], np.float32)
-        shapes = [part.shape for part in self._walk.state], self._walk.logits.shape
-        if ([part.shape for part in state], logits.shape) != shapes:
-            raise ValueError("the model's state has another shape")
-        if not all(np.isfinite(part).all() for part in (*state, logits)):
-            raise ValueError("the model's state is not finite")
-        self._walk = Walk(self._setting, [row], state, logits)
-        if isinstance(out, Texts) != (saved.place is None):
-            raise ValueError("it mixes music and text")
-        self._ready = deque([one if isinstance(one, str) else Event(*astuple(one)) for one in saved.ready])
-        if any(isinstance(one, str) != isinstance(out, Texts) for one in self._ready):
-            raise ValueError("it mixes music and text")
-        if isinstance(out, Music) and saved.place is not None:
-            out.offset, out.begun = saved.place.offset, saved.place.begun
-            out.heard = frozenset((one.part, Note(one.pitch, one.onset)) for one in saved.place.heard)
-            out.pins = {}
-            for one in saved.place.waiting:
-                out.check(one.key, one.pitch)
-                out.pins[one.key] = (*out.pins.get(one.key, ()), Pin(one.pitch, one.left, one.begun))
-        elif isinstance(out, Texts):
-            model.encoding.decode(saved.tail)
-            out.tail = saved.tail
 
     # steps
 
@@ -372,37 +287,3 @@ def _listening(model: "Model", constraints: Sequence[Constraint]) -> Setting:
     if setting.listener is None and model.unit == "music":
         return setting._replace(listener=Listener(model.grammar, model.table))
     return setting
-
-
-class _Silent:
-    """A stepper that says nothing: where the ids lead to is the grammar's and the constraints' affair."""
-
-    def __init__(self, n_values: int) -> None:
-        self.n_values = n_values
-
-    def start(self, batch: int, context: Any = None) -> tuple[np.ndarray, ...]:
-        return ()
-
-    def step(self, ids: np.ndarray, state: Any, features: np.ndarray | None = None) -> tuple[np.ndarray, Any]:
-        return np.zeros((len(ids), self.n_values), np.float32), state
-
-    def take(self, state: Any, rows: np.ndarray) -> Any:
-        return state
-
-
-def _replayed(setting: Setting, given: Sequence[int], ids: Sequence[int]) -> Row:
-    """Where a row is after these ids, without the model. Raises TokenError where they make no sense."""
-    n_values = setting.stepper.n_values
-    if any(id >= n_values or id <= END for id in (*given, *ids)):
-        raise TokenError(f"an id is outside the vocabulary of {n_values} tokens")
-    grammar = setting.grammar
-    if setting.listener is not None:
-        state = grammar.start()
-        for id in (*given, *ids):
-            if id != UNK and not grammar.legal(state)[id]:
-                raise TokenError("its ids are no music")
-            state = grammar.advance(state, id)
-    walk = Walk.begin(setting._replace(stepper=_Silent(n_values)), [given])
-    for id in ids:
-        walk.advance([id])
-    return walk.rows[0]

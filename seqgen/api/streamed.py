@@ -7,7 +7,7 @@
 from collections.abc import Sequence
 from copy import copy
 from math import floor, isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -60,6 +60,11 @@ class Texts:
         self.tail = tokens or self.tail
         return self._model.vocabulary.to_ids(tokens).tolist()
 
+    def follow(self, tail: list[str]) -> None:
+        """Go on after these tokens. Raises ValueError or TokenError where they are none."""
+        self._model.encoding.decode(tail)
+        self.tail = tail
+
     def restrict(self, legal: np.ndarray, moment: Moment) -> None:
         pass
 
@@ -84,7 +89,8 @@ class Music:
 
     def __init__(self, model: "Model") -> None:
         table = model.table
-        self._grammar, self._grid = model.grammar, model.grammar.grid
+        self._grammar: Any = model.grammar  # a MusicGrammar
+        self._grid = self._grammar.grid
         self._kind, self._kinds, self._advance = table.kind, table.kind.tolist(), table.advance.tolist()
         self._pitches = [tuple(np.flatnonzero(row).tolist()) for row in table.pitches]
         self._framed, self._held_on = Kind.FRAME_END in table.kind, Kind.HOLD in table.kind
@@ -171,22 +177,22 @@ class Music:
             self._pin(note, steps)
             return []
         lengths = struck if self._advance[struck[0]] else self._ids(Kind.DURATION)
-        (*length,) = [id for id in lengths if self._advance[id] == steps]
-        if not length:
-            known = ", ".join(
-                f"{self._advance[id] / self._grid:g}" for id in sorted(lengths, key=self._advance.__getitem__)
-            )
+        fits = [id for id in lengths if self._advance[id] == steps]
+        if not fits:
+            known = ", ".join(f"{steps / self._grid:g}" for steps in sorted(self._advance[id] for id in lengths))
             raise TokenError(
-                f"the model knows no note of {steps / self._grid:g} quarter notes on {note.pitch}; it knows {known}"
+                f"the model does not know a note of {steps / self._grid:g} quarter notes on {note.pitch}; "
+                f"it knows {known}"
             )
-        return length if lengths is struck else [struck[0], *length]
+        return fits if lengths is struck else [struck[0], *fits]
 
-    def check(self, key: int, pitch: int) -> None:
-        """Raises ConfigError where nothing can wait at this part, or pitch."""
-        if key != pitch if self._framed else key >= self._grammar.parts:
+    def wait(self, key: int, pin: Pin) -> None:
+        """One more heard note for a part, or in frames a pitch. Raises ConfigError where there is no such."""
+        if not self._held_on or (key != pin.pitch if self._framed else key >= self._grammar.parts):
             raise ConfigError(f"nothing can be heard at {key}")
-        if not self._held_on or not self._ids(Kind.NOTE, pitch):
-            raise ConfigError(f"the model does not know the pitch {pitch}")
+        if not self._ids(Kind.NOTE, pin.pitch):
+            raise ConfigError(f"the model does not know the pitch {pin.pitch}")
+        self.pins = {**self.pins, key: (*self.pins.get(key, ()), pin)}
 
     def _pin(self, note: Event, steps: int) -> None:
         key = note.pitch if self._framed else note.part

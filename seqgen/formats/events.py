@@ -11,7 +11,7 @@ a quarter. A file of 0 notes is refused. Every line of a text comes back with a 
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,7 +46,7 @@ def jsonl_bytes(source: Piece | str) -> bytes:
         objects: list[dict[str, Any]] = [{"text": line} for line in lines]
     else:
         objects = [row._asdict() for row in rows(source)]
-    return b"".join(map(_line, objects))
+    return b"".join(_line(item) for item in objects)
 
 
 def event_bytes(event: Event) -> bytes:
@@ -54,7 +54,7 @@ def event_bytes(event: Event) -> bytes:
     return _line(event._asdict())
 
 
-def _line(item: dict[str, object]) -> bytes:
+def _line(item: Mapping[str, object]) -> bytes:
     return (json.dumps(item, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 

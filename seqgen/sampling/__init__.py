@@ -3,12 +3,11 @@
 from seqgen.sampling.beam import beam
 from seqgen.sampling.sample import Sampled, sample
 from seqgen.sampling.strategies import Curve, Plan, Strategy, draw, probabilities, streams
-from seqgen.sampling.walk import Row, Setting, Walk, broken
+from seqgen.sampling.walk import Setting, Walk, broken
 
 __all__ = [
     "Curve",
     "Plan",
-    "Row",
     "Sampled",
     "Setting",
     "Strategy",
