@@ -193,7 +193,7 @@ _MADE: dict[str, tuple[str, dict[str, Any]]] = {
     "notes-joint-sees": ("notes", {"joint": True, "sees": "1 3"}),
     "chorale": ("chorale", {}),
     "chorale-triplets": ("chorale", {"grid": 12, "parts": 2}),
-    "chorale-sees": ("chorale", {"parts": 3, "sees": "key bar sounding 1 2"}),
+    "chorale-sees": ("chorale", {"parts": 3, "sees": "key bar sounding parallel 1 2"}),
     "frames": ("frames", {}),
     "frames-sees": ("frames", {"sees": "key bar sounding 1 4"}),
     "frames-coarse": ("frames", {"grid": 2}),

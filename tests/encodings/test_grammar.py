@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqgen import encodings
+from seqgen.encodings import Encoded
 from seqgen.errors import ConfigError, TokenError
 from seqgen.piece import Meter, Part, Piece
 from seqgen.vocabulary import END, PAD, START, UNK
@@ -154,6 +155,26 @@ def top(sound: str) -> str:
     return sound.partition("=")[0].split(".")[-1]
 
 
+def parallel_to(body: list[str], parts: int) -> str:
+    """The pitch that would make parallel fifths or octaves with the first part above that leads to some."""
+    sounds: list[list[str]] = []  # after each step, the last one perhaps not whole
+    for place, token in enumerate(body):
+        if place % parts == 0:
+            sounds.append(list(sounds[-1]) if sounds else ["rest"] * parts)
+        if token != "hold":
+            sounds[-1][place % parts] = token
+    part = len(body) % parts
+    if not part or len(sounds) < 2:
+        return "?"
+    before, here = sounds[-2:]
+    for above in range(part):
+        if "rest" not in (before[part], before[above], here[above]) and before[above] != here[above]:
+            there, own, now = int(before[above]), int(before[part]), int(here[above])
+            if abs(there - own) % 12 in (0, 7):
+                return str(own + now - there)
+    return "?"
+
+
 def seen(made, tokens: list[str]) -> list[str]:
     """What should be seen after a prefix that holds at least the controls, found by reading it from its beginning."""
     options, body = made.encoding.options, tokens[3:]
@@ -167,6 +188,9 @@ def seen(made, tokens: list[str]) -> list[str]:
         for part in range(parts):
             own = [token for token in body[part::parts] if token != "hold"]
             found += [f"part {part} sounds {own[-1] if own else 'rest'}"]
+        known = {name for name in made.grammar.feature_names if name.startswith("parallel")}
+        wanted = f"parallel {parallel_to(body, parts)}"
+        found += [wanted if wanted in known else "parallel ?"]
         places = [len(body) - lag * bar * parts for lag in lags]
         stood = [body[place] if place >= 0 else "?" for place in places]
     elif made.encoding.name == "notes":
@@ -211,6 +235,32 @@ def test_what_is_seen_is_what_stood_there(name, seed):
         assert named_features(made, states[read]) == seen(made, tokens[:read])
 
 
+@pytest.mark.parametrize(
+    ("body", "warned"),
+    [
+        ("67 60 48 69", "62"),  # a fifth above the second part goes up a tone
+        ("67 60 48 65", "58"),
+        ("67 60 48 69 65", "50"),  # an octave between the second and the third
+        ("67 60 48 hold", "?"),
+        ("67 60 48 67", "?"),  # struck again
+        ("65 60 50 67", "?"),  # fourths may go on
+        ("67 rest 48 69", "?"),
+        ("60 67 50 62", "69"),  # the parts cross
+        ("67 60 48 69 hold", "50"),  # a fifth and an octave: a twelfth
+        ("67 60 48 69 62 55 hold", "?"),  # the step before, not this one
+    ],
+)
+def test_the_pitch_that_would_make_parallels(body, warned):
+    encoding = encodings.make("chorale", parts=3, sees="parallel")
+    vocabulary = encoding.vocabulary([Encoded(["key=?", "meter=?", "pickup=0", *map(str, range(40, 80))], {})])
+    grammar = encoding.grammar(vocabulary)
+    state = grammar.start()
+    for id in vocabulary.to_ids(["key=?", "meter=?", "pickup=0", *body.split()]).tolist():
+        state = grammar.advance(state, id)
+    first = sum(grammar.feature_sizes[:-1])
+    assert grammar.feature_names[first + grammar.features(state)[-1]] == f"parallel {warned}"
+
+
 @pytest.mark.parametrize("name", ["notes-sees", "chorale-sees", "frames-sees"])
 def test_states_are_equal_when_the_same_ids_led_there(name):
     """Also where two go separate ways and neither may see what the other has read."""
@@ -235,7 +285,7 @@ def test_states_are_equal_when_the_same_ids_led_there(name):
 @pytest.mark.parametrize(
     ("sees", "message"),
     [
-        ("key chord", "sees takes key, bar, sounding and numbers of bars from 1 to 64, not 'chord'"),
+        ("key chord", "sees takes key, bar, sounding, parallel and numbers of bars from 1 to 64, not 'chord'"),
         ("0", "not '0'"),
         ("65", "not '65'"),
         ("-1", "not '-1'"),
