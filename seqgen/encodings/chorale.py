@@ -28,7 +28,7 @@ class Chorale:
 
     name = "chorale"
     unit = "music"
-    SEES = "key bar sounding parallel 4"
+    SEES = "key bar sounding parallel 1 2 4 8"
 
     def __init__(self, grid: int = 4, parts: int = 4, sees: str = "") -> None:
         if not 2 <= parts <= 6:

@@ -188,7 +188,7 @@ _MADE: dict[str, tuple[str, dict[str, Any]]] = {
     "words": ("words", {}),
     "words-plain": ("words", {"lower": True, "strip_accents": True}),
     "notes": ("notes", {}),
-    "notes-sees": ("notes", {"sees": "key bar 1 2 4 8"}),
+    "notes-sees": ("notes", {"sees": "key bar same 1 2 4 8"}),
     "notes-joint": ("notes", {"joint": True}),
     "notes-joint-sees": ("notes", {"joint": True, "sees": "1 3"}),
     "chorale": ("chorale", {}),
