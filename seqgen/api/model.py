@@ -12,12 +12,18 @@ from seqgen.api.generate import Control, Request, generate, setting
 from seqgen.constraints import Constraint
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
+from seqgen.encodings.grid import CONTROLS, check_control
 from seqgen.errors import ConfigError, ModelFileError, TokenError
 from seqgen.evaluate import Score, score
 from seqgen.modelfile import Header
 from seqgen.piece import Piece
 from seqgen.sampling import Setting
 from seqgen.vocabulary import UNK, Vocabulary
+
+# what may come of values that nothing but a damaged file holds
+_UNUSABLE = (
+    ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError, RecursionError,
+)  # fmt: skip
 
 
 class Statistics(msgspec.Struct, frozen=True):
@@ -42,8 +48,12 @@ class Model:
             self.grammar = self.encoding.grammar(self.vocabulary)
             self.table = self.encoding.table(self.vocabulary)
             self.statistics = msgspec.convert(header.corpus.statistics, Statistics)
-        except (ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError) as error:
-            raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {error}") from error
+            for begin in self.statistics.controls:
+                for place, token in zip(range(CONTROLS), begin.split(" "), strict=True):
+                    check_control(token, place)
+        except _UNUSABLE as error:
+            reason = str(error)[:300]
+            raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {reason}") from error
         if tuple(self.grammar.feature_sizes) != header.architecture.feature_sizes:
             raise ModelFileError("the model's features are not those of its encoding; train it again")
         self.stepper = runtime.stepper(header, weights)
