@@ -10,7 +10,7 @@ from made import Noise, piece, vocabulary_of
 
 from seqgen import encodings
 from seqgen.constraints import Keep, Listener, Material, bind
-from seqgen.piece import Piece
+from seqgen.piece import Part, Piece
 from seqgen.sampling import Setting, Strategy, Walk, sample, streams
 from seqgen.vocabulary import END
 
