@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.api.best import ranked
-from seqgen.constraints import Bars, Bound, Chords, Constraint, Listener, Material, bind
+from seqgen.constraints import Bars, Bound, Chords, Constraint, Listener, Material, MaxCopy, bind
 from seqgen.corpus.loudness import shaped, with_velocities_of
 from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS
 from seqgen.errors import ConfigError, SamplingError
@@ -160,7 +160,9 @@ def setting(model: "Model", constraints: Sequence[Constraint]) -> Setting:
     bound: list[Bound] = []
     listener = None
     if constraints:
-        bound = bind(constraints, Material(model.grammar, model.table, model.vocabulary.tokens, model.unit))
+        index = model.copy_index if any(isinstance(one, MaxCopy) for one in constraints) else None
+        material = Material(model.grammar, model.table, model.vocabulary.tokens, model.unit, index)
+        bound = bind(constraints, material)
         listener = Listener(model.grammar, model.table) if model.unit == "music" else None
     penalised = model.table.strikes if model.unit == "music" else np.arange(len(model.vocabulary)) >= len(SPECIALS)
     return Setting(model.stepper, model.grammar, bound, listener, penalised)

@@ -48,7 +48,7 @@ def made(flags: dict[str, Any]) -> list[Any]:
     if (value := taken("range_")) is not None:
         found.append(constraints.Range.of(value))
     if (value := taken("length")) is not None:
-        found.append(constraints.Length.of(value))
+        found.append(constraints.Length(*_numbers(value)))
     if (value := taken("rhythm")) is not None:
         found.append(constraints.Rhythm(*value.split(",")))
     if end is not None:
@@ -59,3 +59,13 @@ def made(flags: dict[str, Any]) -> list[Any]:
     if chords is not None:
         found.append(constraints.Chords(chords, strict=strict))
     return found
+
+
+def _numbers(text: str) -> list[int]:
+    """`40` or `20-40`."""
+    from seqgen.errors import ConfigError
+
+    parts = text.split("-")
+    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+        raise ConfigError(f"--length is a number, or two of them such as 20-40, not {text!r}")
+    return [int(part) for part in parts]

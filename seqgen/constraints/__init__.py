@@ -3,6 +3,7 @@
 from seqgen.constraints.bars import Bars
 from seqgen.constraints.base import Bound, Constraint, Material, Moment, Note, Sounding, Strike
 from seqgen.constraints.chords import Chords
+from seqgen.constraints.copies import MaxCopy
 from seqgen.constraints.end import End
 from seqgen.constraints.keep import Keep
 from seqgen.constraints.lengths import bind
@@ -25,6 +26,7 @@ __all__ = [
     "Listener",
     "Match",
     "Material",
+    "MaxCopy",
     "MaxLeap",
     "Moment",
     "Note",

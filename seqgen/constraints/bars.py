@@ -35,6 +35,7 @@ class Bars(Constraint):
 class BoundBars(Bound):
     """See `Bars`. Where ids carry durations, only those are legal after which the rest can still be filled."""
 
+    far = True
     must_end = True
 
     def __init__(self, count: int, material: Material, others: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from seqgen.encodings import Table
 from seqgen.errors import ConfigError, SamplingError
+from seqgen.originality import CopyIndex
 from seqgen.vocabulary import END
 
 
@@ -84,6 +85,7 @@ class Material(NamedTuple):
     table: Table
     tokens: Sequence[str]  # in id order
     unit: str  # "music" or "text"
+    copies: CopyIndex | None = None  # which passages the corpus has
     note_lengths: int = ANY_LENGTH  # those that the constraints bound before can ever allow, as in Bound.lengths
 
     def music_only(self, what: str) -> None:

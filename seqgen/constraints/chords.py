@@ -102,6 +102,8 @@ class Layout:
 class BoundChords(Bound):
     """See `Chords`. The state is the layout."""
 
+    far = True
+
     rules_lengths = True
 
     def __init__(self, chords: Chords, material: Material, others: np.ndarray) -> None:

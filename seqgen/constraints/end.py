@@ -62,6 +62,7 @@ def home(key: str) -> Home:
 class BoundEnd(Bound):
     """See `End`. The state is where home is, and whether what sounded last would do as the end."""
 
+    far = True
     must_end = True
     rules_lengths = True
 

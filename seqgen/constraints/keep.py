@@ -40,6 +40,8 @@ class Keep(Constraint):
 class _Keep(Bound):
     """What the three have in common."""
 
+    far = True
+
     name = "the kept notes"
     must_end = True
 

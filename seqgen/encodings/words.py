@@ -95,6 +95,11 @@ class Words:
         return None
 
 
+def is_cjk(token: str) -> bool:
+    """Whether it is a Chinese, Japanese or Korean character, a word by itself."""
+    return _IS_CJK.fullmatch(token) is not None
+
+
 def usual_space(before: str, after: str) -> int:
     """1 if a space usually stands between two tokens, else 0."""
     if not before or before in _NO_SPACE_AFTER or after in _NO_SPACE_BEFORE:
