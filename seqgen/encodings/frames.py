@@ -30,7 +30,7 @@ class Frames:
 
     name = "frames"
     unit = "music"
-    SEES = "key bar sounding 1 2 4 8"
+    SEES = "key sounding 1 2 4 8"
 
     def __init__(self, grid: int = 4, sees: str = "") -> None:
         self.grid = on_grid.check_grid(grid)
