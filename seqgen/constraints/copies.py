@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from seqgen.originality import CopyIndex, note_symbol, word_symbol
 from seqgen.vocabulary import UNK
 
 APOSTROPHES = ("'", "’")
+END_OF_WORD = "\n"  # as the specials are spelled here
 _LIMIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(bars?|notes?|words?)\s*", re.IGNORECASE)
 
 
@@ -130,6 +132,26 @@ class _Writing(NamedTuple):
 
     run: _Run = _Run()
     word: str = ""  # letters since the last word that is over
+    begun: bytes = b""  # of a character that takes several
+
+
+class _Spelled(NamedTuple):
+    """What each id spells, and what that does to the word before it."""
+
+    texts: list[str]  # empty where it spells nothing yet
+    letters: np.ndarray  # (n_values,) bool: part of a word
+    goes_on: np.ndarray  # (n_values,) bool: a word is not over with it
+    whole: np.ndarray  # ids of what is a word by itself: a word token, a Chinese character
+
+    @staticmethod
+    def of(texts: list[str], words: bool) -> "_Spelled":
+        """words: whether a token that is a word is a whole one."""
+        is_word = [WORD.fullmatch(text) is not None for text in texts]
+        whole = [word and (words or is_cjk(text)) for word, text in zip(is_word, texts, strict=True)]
+        letters = np.array([word and not at_once for word, at_once in zip(is_word, whole, strict=True)])
+        return _Spelled(
+            texts, letters, letters | np.array([text in ("", *APOSTROPHES) for text in texts]), np.flatnonzero(whole)
+        )
 
 
 class _Text(Bound):
@@ -139,42 +161,49 @@ class _Text(Bound):
     """
 
     def __init__(self, limit: MaxCopy, index: CopyIndex, material: Material) -> None:
-        self.name, self._limit, self._index = limit.name, limit, index
-        grammar, tokens = material.grammar, material.tokens
-        spelled = _of_bytes(tokens) if isinstance(grammar, Utf8Grammar) else list(tokens)
-        words = [id > UNK and WORD.fullmatch(token) is not None for id, token in enumerate(spelled)]
-        # a letter goes on with a word; what is a word by itself comes at once: a word token, a Chinese character
-        whole = [
-            word and (bool(getattr(grammar, "has_glue", False)) or is_cjk(token))
-            for word, token in zip(words, spelled, strict=True)
-        ]
-        self._spelled = spelled
-        self._letters = np.array([word and not at_once for word, at_once in zip(words, whole, strict=True)])
-        self._goes_on = self._letters | np.isin(spelled, APOSTROPHES)
-        self._whole = np.flatnonzero(whole)
-        self._whole_symbols = [word_symbol(spelled[id]) for id in self._whole.tolist()]
+        self.name, self._limit, self._index, self._tokens = limit.name, limit, index, list(material.tokens)
+        self._bytes = isinstance(material.grammar, Utf8Grammar)
+        self._tokens[: UNK + 1] = [END_OF_WORD] * (UNK + 1)
+        words = bool(getattr(material.grammar, "has_glue", False))
+        self._spelled = lru_cache(256)(self._after) if self._bytes else lambda begun: whole
+        whole = _Spelled.of(self._tokens, words)
 
     def start(self, given: Sequence[int], moment: Moment) -> _Writing:
         return _Writing()
 
     def advance(self, own: _Writing, id: int, moment: Moment) -> _Writing:
-        run, word = own
-        if self._letters[id] or (word and self._goes_on[id] and word[-1] not in APOSTROPHES):
-            return _Writing(run, word + self._spelled[id])
+        run, word, begun = own
+        spelled = self._spelled(begun)
+        text = spelled.texts[id]
+        if not text:
+            return _Writing(run, word, begun + bytes([int(self._tokens[id], 16)]))
+        if spelled.letters[id] or (word and spelled.goes_on[id] and word[-1] not in APOSTROPHES):
+            return _Writing(run, word + text)
         run = self._finished(run, word)
-        return _Writing(self._finished(run, self._spelled[id]) if id in self._whole else run)
+        return _Writing(self._finished(run, text) if id in spelled.whole else run)
 
     def legal(self, own: _Writing, moment: Moment) -> np.ndarray | None:
-        run, word = own
+        run, word, begun = own
         if not self._too_long(run):
             return None
+        spelled = self._spelled(begun)
         if word:
             copied = self._index.follows(run.symbols, [_symbol(word)])[0]
-            return self._goes_on if copied else None
-        copied = self._index.follows(run.symbols, self._whole_symbols)
-        mask = np.ones(len(self._spelled), bool)
-        mask[self._whole[copied]] = False
+            return spelled.goes_on if copied else None
+        copied = self._index.follows(run.symbols, [word_symbol(spelled.texts[id]) for id in spelled.whole.tolist()])
+        mask = np.ones(len(spelled.texts), bool)
+        mask[spelled.whole[copied]] = False
         return mask
+
+    def _after(self, begun: bytes) -> _Spelled:
+        """Of bytes, after those of a character that has begun."""
+        texts = []
+        for token in self._tokens:
+            try:
+                texts.append((begun + bytes([int(token, 16)])).decode() if token != END_OF_WORD else token)
+            except UnicodeDecodeError:
+                texts.append("")  # more must come
+        return _Spelled.of(texts, words=False)
 
     def _finished(self, run: _Run, word: str) -> _Run:
         if not word:
@@ -189,9 +218,3 @@ class _Text(Bound):
 
 def _symbol(word: str) -> str:
     return word_symbol(word.rstrip("".join(APOSTROPHES)))
-
-
-def _of_bytes(tokens: Sequence[str]) -> list[str]:
-    """Bytes as characters; those that are no character by themselves as a letter, since most of them spell letters."""
-    values = [int(token, 16) if id > UNK else 0 for id, token in enumerate(tokens)]
-    return [chr(value) if value < 128 else "\u00e0" for value in values]
