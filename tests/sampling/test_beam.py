@@ -90,7 +90,7 @@ def test_a_wider_beam_finds_nothing_worse():
     for seed in range(20):
         values = [beam(setting(seed=seed), [], 6, width)[0][1] for width in (1, 3, EVERYTHING)]
         assert values[2] >= max(values) - 1e-5  # the numbers of float32 depend a little on the rows beside
-        better += values[1] >= values[0] - 1e-9
+        better += values[1] >= values[0] - 1e-5
     assert better >= 18
 
 

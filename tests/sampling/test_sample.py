@@ -419,7 +419,7 @@ def test_many_particles_remember_little():
     import tracemalloc
 
     tracemalloc.start()
-    run(Uniform(len(LETTERS)), [Trap("q", 3)], steps=150, particles=100)
+    run(Falling(len(LETTERS)), [Trap("q", 3)], steps=150, particles=100)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 6e6  # bytes; 50 million where every one of the 150 places is kept
+    assert peak < 6e6  # bytes; 20 million where every one of the 150 places is kept
