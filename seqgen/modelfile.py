@@ -11,7 +11,7 @@ written, so that an older seqgen still reads a file that does not use the new fi
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from math import prod
@@ -36,6 +36,7 @@ __all__ = [
     "check_weights",
     "digest",
     "load",
+    "load_index",
     "read_header",
     "save",
     "tensor_shapes",
@@ -44,6 +45,8 @@ __all__ = [
 FORMAT = 1
 _KEY = "seqgen"
 _OPTIONAL = "index/"  # tensors a reader may skip: what originality needs of the corpus
+_OPTIONAL_TYPES = {"U8": np.dtype("u1"), "U32": np.dtype("<u4")}
+_OPTIONAL_LIMIT = 2_000_000  # bytes of all of them
 _JSON_LIMIT = 10_000_000  # bytes
 _GATES = {"lstm": 4, "gru": 3}
 
@@ -145,7 +148,8 @@ class _Entry(Struct, forbid_unknown_fields=True):
 
 class _Contents(NamedTuple):
     header: Header
-    offsets: dict[str, int]  # of the required tensors, from the start of the file
+    offsets: dict[str, int]  # of all tensors, from the start of the file
+    optional: dict[str, _Entry]
 
 
 def tensor_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
@@ -180,13 +184,16 @@ def check_weights(architecture: Architecture, weights: Mapping[str, np.ndarray])
     _check_shapes(architecture, {name: np.shape(value) for name, value in weights.items()})
 
 
-def save(path: Path_, header: Header, weights: Mapping[str, np.ndarray]) -> None:
+def save(
+    path: Path_, header: Header, weights: Mapping[str, np.ndarray], index: Mapping[str, np.ndarray] | None = None
+) -> None:
     """Write a model so that `path` is the old or the new file at every moment; equal arguments give equal bytes.
 
-    weights: the tensors of `tensor_shapes(header.architecture)`, converted to float32.
+    weights: the tensors of `tensor_shapes(header.architecture)`, converted to float32. index: what `load_index` gives
+    back, uint8 or uint32, its names beginning with `index/`.
 
     Raises:
-        ModelFileError: header or weights are not valid, a weight is not finite, or the file cannot be written.
+        ModelFileError: header, weights or index are not valid, a weight is not finite, or the file cannot be written.
     """
     try:
         text = msgspec.json.encode(header, order="deterministic")
@@ -194,7 +201,12 @@ def save(path: Path_, header: Header, weights: Mapping[str, np.ndarray]) -> None
         check_weights(decoded.architecture, weights)
         arrays = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in weights.items()}
         _check_finite(arrays)
-        data = safetensors.numpy.save(arrays, metadata={_KEY: text.decode()})
+        optional = {name: np.ascontiguousarray(value) for name, value in (index or {}).items()}
+        for name, array in optional.items():
+            if not name.startswith(_OPTIONAL) or array.dtype not in _OPTIONAL_TYPES.values():
+                raise ModelFileError(f"{name!r} of {array.dtype} is no index tensor: {_OPTIONAL}..., uint8 or uint32")
+        _check_optional_size(sum(array.nbytes for array in optional.values()))
+        data = safetensors.numpy.save({**arrays, **optional}, metadata={_KEY: text.decode()})
         if (length := int.from_bytes(data[:8], "little")) > _JSON_LIMIT:
             raise ModelFileError(f"its header takes {length:,} bytes, at most {_JSON_LIMIT:,} fit")
     except (ModelFileError, TypeError, ValueError, RecursionError, OverflowError) as error:
@@ -215,13 +227,30 @@ def load(path: Path_) -> tuple[Header, dict[str, np.ndarray]]:
         contents = _read_contents(file, size)
         weights: dict[str, np.ndarray] = {}
         for name, shape in tensor_shapes(contents.header.architecture).items():
-            data = np.empty(4 * prod(shape), np.uint8)
-            file.seek(contents.offsets[name])
-            if file.readinto(data.data) != len(data):
-                raise ModelFileError("it became shorter while it was read; try again")
+            data = _read(file, contents.offsets[name], 4 * prod(shape))
             weights[name] = data.view("<f4").reshape(shape).astype(np.float32, copy=False)
         _check_finite(weights)
     return contents.header, weights
+
+
+def load_index(path: Path_, names: Collection[str]) -> dict[str, np.ndarray]:
+    """Those of the optional tensors `names` that a model file has, uint8 or uint32; others are left alone.
+
+    Raises:
+        ModelFileError: as in `load`, or they are of another type, or take more than 2 MB.
+    """
+    with _opened(path) as (file, size):
+        contents = _read_contents(file, size)
+        entries = {name: entry for name, entry in contents.optional.items() if name in names}
+        _check_optional_size(sum(end - begin for begin, end in (entry.data_offsets for entry in entries.values())))
+        tensors: dict[str, np.ndarray] = {}
+        for name, entry in entries.items():
+            dtype = _OPTIONAL_TYPES.get(entry.dtype)
+            length = entry.data_offsets[1] - entry.data_offsets[0]
+            if dtype is None or length != dtype.itemsize * prod(entry.shape):
+                raise ModelFileError(f"tensor {name!r} is {entry.dtype} {entry.shape} in {length:,} bytes; train again")
+            tensors[name] = _read(file, contents.offsets[name], length).view(dtype).reshape(entry.shape)
+    return tensors
 
 
 def read_header(path: Path_) -> Header:
@@ -292,7 +321,17 @@ def _read_contents(file: BufferedReader, size: int) -> _Contents:
     for name, entry in required.items():
         if entry.dtype != "F32" or entry.data_offsets[1] - entry.data_offsets[0] != 4 * prod(entry.shape):
             raise ModelFileError(f"tensor {name!r} should be float32 of shape {entry.shape}; the file is damaged")
-    return _Contents(header, {name: 8 + length + entry.data_offsets[0] for name, entry in required.items()})
+    offsets = {name: 8 + length + entry.data_offsets[0] for name, entry in entries.items()}
+    return _Contents(header, offsets, {name: entry for name, entry in entries.items() if name not in required})
+
+
+def _read(file: BufferedReader, offset: int, length: int) -> np.ndarray:
+    """So many bytes, which the file was found to have."""
+    data = np.empty(length, np.uint8)
+    file.seek(offset)
+    if file.readinto(data.data) != length:
+        raise ModelFileError("it became shorter while it was read; try again")
+    return data
 
 
 def _decode_header(text: bytes) -> Header:
@@ -340,6 +379,11 @@ def _check_shapes(architecture: Architecture, shapes: Mapping[str, tuple[int, ..
     for name, shape in wanted.items():
         if shapes[name] != shape:
             raise ModelFileError(f"tensor {name!r} has shape {shapes[name]}, the architecture needs {shape}")
+
+
+def _check_optional_size(size: int) -> None:
+    if size > _OPTIONAL_LIMIT:
+        raise ModelFileError(f"its index takes {size:,} bytes, at most {_OPTIONAL_LIMIT:,} fit")
 
 
 def _check_finite(weights: Mapping[str, np.ndarray]) -> None:

@@ -87,12 +87,12 @@ def random_weights(architecture: Architecture, seed: int = 0, scale: float = 0.5
 
 
 def random_stepper(
-    encoding: encodings.Encoding, vocabulary: Vocabulary, seed: int = 0, cell="lstm"
+    encoding: encodings.Encoding, vocabulary: Vocabulary, seed: int = 0, cell="lstm", scale: float = 0.5
 ) -> RecurrentStepper:
     """A model of the right shape that has learned nothing."""
     sizes = tuple(encoding.grammar(vocabulary).feature_sizes)
     architecture = Architecture(cell=cell, n_a=7, layers=1, n_values=len(vocabulary), feature_sizes=sizes)
-    return RecurrentStepper(architecture, random_weights(architecture, seed))
+    return RecurrentStepper(architecture, random_weights(architecture, seed, scale))
 
 
 class Toy:

@@ -140,6 +140,73 @@ def test_what_is_saved_is_loaded(path, cell):
     assert msgspec.json.decode(msgspec.json.encode(loaded))["format"] == 1
 
 
+def test_an_index_travels_with_the_weights(path):
+    weights = random_weights(header().architecture)
+    index = {"index/bits": np.arange(7, dtype=np.uint8), "index/parameters": np.array([[8, 2**32 - 1]], np.uint32)}
+    modelfile.save(path, header(), weights, index)
+    loaded = modelfile.load_index(path, index)
+    assert loaded.keys() == index.keys()
+    for name, array in loaded.items():
+        assert array.dtype == index[name].dtype
+        np.testing.assert_array_equal(array, index[name])
+    for name, array in modelfile.load(path)[1].items():
+        np.testing.assert_array_equal(array, weights[name])
+    modelfile.save(path, header(), weights)
+    assert modelfile.load_index(path, index) == {}
+
+
+def test_the_index_of_format_1_is_read(path):
+    path.write_bytes(FROZEN)
+    (name, tensor), *others = modelfile.load_index(path, ["index/windows", "index/others"]).items()
+    assert (name, tensor.tobytes(), others) == ("index/windows", FROZEN_DATA[40:44], [])
+
+
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        ({"bits": np.zeros(3, np.uint8)}, "'bits' of uint8 is no index tensor"),
+        ({"index/bits": np.zeros(3)}, "'index/bits' of float64 is no index tensor"),
+        ({"index/bits": np.zeros(2_000_001, np.uint8)}, "takes 2,000,001 bytes, at most 2,000,000 fit"),
+    ],
+)
+def test_an_index_that_cannot_be_read_is_not_saved(path, index, says):
+    with pytest.raises(ModelFileError, match=says):
+        modelfile.save(path, header(), random_weights(header().architecture), index)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"dtype": "F32", "shape": [1]}, r"tensor 'index/windows' is F32 \[1\] in 4 bytes"),
+        ({"dtype": "U8", "shape": [5]}, r"tensor 'index/windows' is U8 \[5\] in 4 bytes"),
+        ({"dtype": "U32", "shape": [4]}, r"tensor 'index/windows' is U32 \[4\] in 4 bytes"),
+    ],
+)
+def test_a_damaged_index_leaves_the_model_readable(path, changes, says):
+    path.write_bytes(edited(lambda outer, inner: outer["index/windows"].update(changes)))
+    modelfile.load(path)
+    assert modelfile.load_index(path, ["index/others"]) == {}
+    with pytest.raises(ModelFileError, match=says):
+        modelfile.load_index(path, ["index/windows"])
+
+
+def test_an_index_that_is_too_large_is_refused(path):
+    def claim(outer, inner):
+        begin = outer["index/windows"]["data_offsets"][0]
+        more = 2_000_001 - 4
+        for entry in outer.values():
+            if entry.get("data_offsets", [0])[0] > begin:
+                entry["data_offsets"] = [place + more for place in entry["data_offsets"]]
+        outer["index/windows"].update(shape=[2_000_001], data_offsets=[begin, begin + 2_000_001])
+
+    content = edited(claim)
+    path.write_bytes(content[: -len(FROZEN_DATA)] + FROZEN_DATA[:40] + bytes(2_000_001) + FROZEN_DATA[44:])
+    modelfile.load(path)
+    with pytest.raises(ModelFileError, match="takes 2,000,001 bytes"):
+        modelfile.load_index(path, ["index/windows"])
+
+
 def test_equal_models_give_equal_bytes(path, tmp_path):
     weights = random_weights(header().architecture)
     modelfile.save(path, header(), weights)

@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.constraints import Bars, Bound, Constraint, Listener, Material, bind
+from seqgen.api.best import ranked
+from seqgen.constraints import Bars, Bound, Chords, Constraint, Listener, Material, bind
+from seqgen.corpus.loudness import shaped, with_velocities_of
 from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS
 from seqgen.errors import ConfigError, SamplingError
 from seqgen.piece import Piece, Tempo, Text, joined
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _CEILINGS = {"chars": 1000, "bytes": 1000, "words": 200}
 _MUSIC_CEILING = 2000
 _EMPTY_ROUNDS = 100
+PARTICLES = 16  # where constraints ask something of the future
 Control = float | str | Sequence[float]  # a number, or a curve: "0.6:1.2", or its points
 
 
@@ -46,24 +49,31 @@ class Request:
     particles: int | None = None
     tempo: float | None = None
     instrument: int | None = None
-    seed_used: int = field(init=False)
+    best_of: int | None = None
 
     def __post_init__(self) -> None:
         _in_range("count", self.count, 1)
         _in_range("steps", self.steps, 1)
         _in_range("particles", self.particles, 1, 10_000)
+        _in_range("number to choose the best of", self.best_of, 1, 10_000)
         _in_range("instrument", self.instrument, 0, 127)
         _in_range("tempo", self.tempo, 1, 1000)
-        seed = new_seed() if self.seed is None else self.seed
-        if not 0 <= seed < 1 << 64:
-            raise ConfigError(f"the seed must be 0 to 2^64 - 1, not {seed}")
-        object.__setattr__(self, "seed_used", seed)
+        if self.seed is None:
+            object.__setattr__(self, "seed", new_seed())
+        if not 0 <= self.drawn_with < 1 << 64:
+            raise ConfigError(f"the seed must be 0 to 2^64 - 1, not {self.seed}")
         if self.fill and (self.steps is None or self.bars is not None):
             raise ConfigError(
                 "fill needs a number of steps, and no number of bars: it goes on until the steps are there"
             )
         if self.continue_only and self.prime is None:
             raise ConfigError("there is no prime to leave out: continue_only needs one")
+
+    @property
+    def drawn_with(self) -> int:
+        """The seed, drawn where none was given."""
+        assert self.seed is not None
+        return self.seed
 
     @property
     def plan(self) -> Plan:
@@ -95,16 +105,28 @@ def curve(value: Control, name: str) -> float | Curve:
 
 
 def generate(model: "Model", request: Request) -> list[Any]:
-    """Pieces or texts, as many as the request's count."""
+    """Pieces or texts, as many as the request's count: of each group of `best_of` the most typical."""
+    group = request.best_of or 1
+    generated = _all(model, request, (request.count or 1) * group)
+    if group == 1:
+        return generated
+    groups = (generated[begin : begin + group] for begin in range(0, len(generated), group))
+    return [variations[ranked(model, variations)[0]] for variations in groups]
+
+
+def _all(model: "Model", request: Request, count: int) -> list[Any]:
     plan = request.plan
     constraints = list(request.constraints)
-    if request.bars is not None:
-        constraints.append(Bars(request.bars))
+    bars = _bars(request)
+    if bars is not None:
+        constraints.append(Bars(bars))
     setting = model.setting(constraints)
+    ends = [bound.name for bound in setting.bound if bound.must_end]
+    if ends and request.fill:
+        raise ConfigError(f"fill goes on with further pieces, so it cannot be joined with {' and '.join(ends)}")
     begin = given_tokens(model, request, constraints)
-    ceiling = _ceiling(model, request)
-    count = request.count or 1
-    random = streams(request.seed_used, count)
+    ceiling = _ceiling(model, request, bars, constraints)
+    random = streams(request.drawn_with, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
     left = [ceiling] * count
     rows = list(range(count))
@@ -144,6 +166,13 @@ def setting(model: "Model", constraints: Sequence[Constraint]) -> Setting:
     return Setting(model.stepper, model.grammar, bound, listener, penalised)
 
 
+def mark(model: "Model", request: Request, number: int) -> Text:
+    """Where a piece comes from; number: of the variation, from 0."""
+    source = f" model {model.digest}" if model.digest else ""
+    which = f" number {number + 1}" if number else ""
+    return Text(0, f"seqgen {__version__} seed {request.drawn_with}{which}{source}")
+
+
 def new_seed() -> int:
     """A seed short enough to be typed again."""
     return secrets.randbelow(1 << 31)
@@ -166,8 +195,15 @@ def _sampled(
             steps,
             strategy=plan,
             random=[random[row] for row in rows],
-            particles=request.particles or 1,
+            particles=_particles(setting, plan, request),
         )
+
+
+def _particles(setting: Setting, plan: Plan, request: Request) -> int:
+    """As many as asked for; otherwise several where a constraint asks something of the future."""
+    if request.particles is not None:
+        return request.particles
+    return PARTICLES if any(bound.far for bound in setting.bound) and plan.at(0).temperature > 0 else 1
 
 
 def _in_range(name: str, value: float | None, least: float, most: float | None = None) -> None:
@@ -177,11 +213,21 @@ def _in_range(name: str, value: float | None, least: float, most: float | None =
     raise ConfigError(f"the {name} must be {wanted}, not {value}")
 
 
-def _ceiling(model: "Model", request: Request) -> int:
+def _bars(request: Request) -> int | None:
+    """How many bars the piece has, where that is known: those asked for, else those of its chords."""
+    if request.bars is not None or request.steps is not None:
+        return request.bars
+    return max((one.bars for one in request.constraints if isinstance(one, Chords)), default=None)
+
+
+def _ceiling(model: "Model", request: Request, bars: int | None, constraints: Sequence[Constraint]) -> int:
     if request.steps is not None:
         return request.steps
-    if request.bars is not None:
-        return (request.bars + 1) * model.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
+    if bars is not None:
+        return (bars + 1) * model.grammar.feature_sizes[0]  # of the longest bar; the constraint ends the piece
+    needed = [constraint.steps for constraint in constraints if constraint.steps is not None]
+    if needed:
+        return max(needed)
     return _CEILINGS.get(model.encoding.name, _MUSIC_CEILING)
 
 
@@ -193,12 +239,14 @@ def given_tokens(model: "Model", request: Request, constraints: Sequence[Constra
     if model.unit == "text":
         return tokens
     unknown = [token for token in tokens[1:CONTROLS] if token not in model.vocabulary.ids]
-    if unknown and request.bars is not None:
+    if unknown and any(isinstance(constraint, Bars) for constraint in constraints):
         raise ConfigError(
             f"the model has never seen {' and '.join(unknown)} of the prime, so it cannot count its bars; "
             "give steps instead"
         )
-    return [*_with_controls(tokens[:CONTROLS], constraints), *tokens[CONTROLS:]]
+    pickup = CONTROL_NAMES.index("pickup")  # says where the bar lines of the prime are
+    controls = _with_controls(tokens[:CONTROLS], constraints)
+    return [*controls[:pickup], tokens[pickup], *controls[pickup + 1 :], *tokens[CONTROLS:]]
 
 
 def drawn_controls(model: "Model", constraints: Sequence[Constraint], random: np.random.Generator) -> list[str]:
@@ -230,7 +278,9 @@ def _finished(model: "Model", segments: list[list[str]], request: Request, numbe
         text = (model.statistics.separator or "\n\n").join(sources)
         given = model.encoding.decode(model.prime_tokens(prime)) if request.continue_only and prime is not None else ""
         return text[len(given) :]
-    piece = joined(sources)
+    piece = shaped(joined(sources), model.statistics.velocities)
+    if isinstance(prime, Piece):
+        piece = with_velocities_of(piece, prime)
     if request.continue_only:
         state = model.grammar.start()
         for id in model.vocabulary.to_ids(given_tokens(model, request, request.constraints)).tolist():
@@ -243,7 +293,5 @@ def _finished(model: "Model", segments: list[list[str]], request: Request, numbe
         parts = tuple(part._replace(program=given.program) for part, given in zip(parts, prime.parts, strict=True))
     if request.instrument is not None:
         parts = tuple(part._replace(program=request.instrument) for part in parts)
-    source = f" model {model.digest}" if model.digest else ""
-    mark = Text(0, f"seqgen {__version__} seed {request.seed_used}{f' number {number + 1}' if number else ''}{source}")
     tempi = (Tempo(0, float(bpm)),) if bpm else ()
-    return replace(piece, tempi=tempi, parts=parts, markers=(mark, *piece.markers))
+    return replace(piece, tempi=tempi, parts=parts, markers=(mark(model, request, number), *piece.markers))

@@ -1,21 +1,27 @@
 """Model: a trained generator, loaded without TensorFlow; it joins the stepper and the samplers."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
 from seqgen import encodings, modelfile, runtime
+from seqgen.api import shipped
 from seqgen.api.generate import Control, Request, generate, setting
 from seqgen.api.stream import Stream
+from seqgen.api.vary import vary
 from seqgen.constraints import Constraint
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
+from seqgen.corpus.loudness import ACCENTS, LEVELS
 from seqgen.errors import ConfigError, ModelFileError, TokenError
-from seqgen.evaluate import Score, score
+from seqgen.evaluate import Score, Typical, score
 from seqgen.modelfile import Header
+from seqgen.originality import TENSORS, CopyIndex, Unseen
 from seqgen.piece import Piece
 from seqgen.sampling import Setting
 from seqgen.vocabulary import UNK, Vocabulary
@@ -26,25 +32,41 @@ class Statistics(msgspec.Struct, frozen=True):
 
     controls: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}  # how pieces begin, and how many of them
     tempo_bpm: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    # velocity at each of `loudness.LEVELS`; none in the files of versions that did not measure it
+    velocities: tuple[Annotated[float, msgspec.Meta(ge=1, le=127)], ...] = ACCENTS
+    typical: Typical = Typical()
     separator: str = ""  # between two texts of one file
     held_out_fraction: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     split_seed: int = 0
+    unseen_copied: Unseen | None = None  # how much of the corpus real unseen pieces have
 
 
 class Model:
     """A trained model. Make one with `seqgen.load` or `seqgen.train`."""
 
-    def __init__(self, header: Header, weights: dict[str, np.ndarray], digest: str = "") -> None:
-        self.header, self.weights, self.digest = header, weights, digest
+    def __init__(
+        self,
+        header: Header,
+        weights: dict[str, np.ndarray],
+        index: Mapping[str, np.ndarray] | None = None,
+        *,
+        digest: str = "",
+        name: str = "",
+    ) -> None:
+        """index: what tells copies, as tensors; digest, name: of the file, where there is one."""
+        self.header, self.weights, self.digest, self.name = header, weights, digest, name
+        self._index = dict(index or {})
         side = header.sides.target
         try:
             self.encoding = encodings.make(side.encoding, **side.options)
             self.vocabulary = Vocabulary(side.vocabulary)
-            self.grammar = self.encoding.grammar(self.vocabulary)
+            self.grammar: Any = self.encoding.grammar(self.vocabulary)  # a MusicGrammar, or that of text
             self.table = self.encoding.table(self.vocabulary)
             self.statistics = msgspec.convert(header.corpus.statistics, Statistics)
         except (ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError) as error:
             raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {error}") from error
+        if len(self.statistics.velocities) != len(LEVELS):
+            raise ModelFileError(f"its corpus has {len(self.statistics.velocities)} velocities, not {len(LEVELS)}")
         if tuple(self.grammar.feature_sizes) != header.architecture.feature_sizes:
             raise ModelFileError("the model's features are not those of its encoding; train it again")
         self.stepper = runtime.stepper(header, weights)
@@ -54,10 +76,19 @@ class Model:
         """ "music" or "text"."""
         return self.encoding.unit
 
+    @cached_property
+    def copy_index(self) -> CopyIndex | None:
+        """What tells how much of the corpus is copied; None where it would have been too large.
+
+        Raises:
+            ModelFileError: the one in the model file is damaged.
+        """
+        return CopyIndex.from_tensors(self._index, self.unit)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file; an existing one is replaced at once, never half."""
-        modelfile.save(path, self.header, self.weights)
-        self.digest = modelfile.digest(path)
+        modelfile.save(path, self.header, self.weights, self._index)
+        self.digest, self.name = modelfile.digest(path), os.fspath(path)
 
     def generate(
         self,
@@ -78,6 +109,7 @@ class Model:
         particles: int | None = None,
         tempo: float | None = None,
         instrument: int | None = None,
+        best_of: int | None = None,
     ) -> Any:
         """One new Piece, or one new text; with `count` a list of so many variations.
 
@@ -95,7 +127,8 @@ class Model:
         continuations of each piece, so that it is what the model believes given the constraints.
 
         seed: the same seed gives the same result; None draws one. count: the variations are made in one batch, each
-        with its own random stream. fill: where a piece ends early, begin another, until there are `steps`.
+        with its own random stream. best_of: generate so many of each, and keep the one most typical of the corpus (see
+        `seqgen.evaluate.typical`). fill: where a piece ends early, begin another, until there are `steps`.
 
         Raises:
             ConfigError: a value out of range. TokenError: a prime the encoding cannot hold.
@@ -118,6 +151,7 @@ class Model:
             particles=particles,
             tempo=tempo,
             instrument=instrument,
+            best_of=best_of,
         )
         finished = generate(self, request)
         return finished[0] if count is None else finished
@@ -165,6 +199,46 @@ class Model:
         )
         return Stream(self, request, endless=endless)
 
+    def vary(
+        self,
+        piece: Piece,
+        *,
+        keep_bars: str | Iterable[int] = (),
+        amount: float = 1.0,
+        temperature: Control = 1.0,
+        top_k: Control = 0,
+        top_p: Control = 1.0,
+        min_p: Control = 0.0,
+        penalty: Control = 1.0,
+        particles: int = 16,
+        seed: int | None = None,
+        count: int | None = None,
+    ) -> Any:
+        """The same piece with some of its notes made anew; with `count` a list of so many variations. Music only.
+
+        keep_bars: these come out untouched, as do notes that sound into them: "1-4,8", or numbers; a pickup is bar 0.
+        amount: the share of the notes and rests elsewhere, chosen by the seed, that are made anew, 0 to 1. What stays
+        keeps its times, velocities and parts, and the piece its length; parts the encoding does not hold stay as well.
+        particles: so many fills are followed at once, and those preferred that make likely what comes after them.
+        Everything else is as in `generate`.
+
+        Raises:
+            ConfigError: a bar that the piece does not have, nothing left to vary, a value out of range.
+            TokenError: the encoding cannot hold the piece. SamplingError: the model cannot spell what is to be kept.
+        """
+        request = Request(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            penalty=penalty,
+            particles=particles,
+            seed=seed,
+            count=count,
+        )
+        varied = vary(self, piece, keep_bars, amount, request)
+        return varied[0] if count is None else varied
+
     def evaluate(self, *sources: str | os.PathLike[str] | Corpus, window: int | None = None) -> Score:
         """How well the model predicts what it is given; see `seqgen.evaluate.score`."""
         corpora = [source if isinstance(source, Corpus) else load_corpus(source) for source in sources]
@@ -197,9 +271,12 @@ class Model:
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """The model in a file that `seqgen train` wrote.
+    """The model in a file that `seqgen train` wrote, or one of those that come with seqgen, by its name.
 
     Raises:
         ModelFileError: no such file, not a seqgen model, damaged, or written by a newer seqgen.
     """
-    return Model(*modelfile.load(path), modelfile.digest(path))
+    shipped_path = None if Path(path).exists() else shipped.path(os.fspath(path))
+    file = shipped_path or path
+    index = modelfile.load_index(file, TENSORS)
+    return Model(*modelfile.load(file), index, digest=modelfile.digest(file), name=os.fspath(path))

@@ -77,14 +77,14 @@ class Stream:
             setattr(self, name, curve(getattr(request, name), name))
         self._model, self._constraints, self._endless = model, list(request.constraints), endless
         self._setting = _listening(model, self._constraints)
-        self.seed = request.seed_used
+        self.seed = request.drawn_with
         self._random = streams(self.seed, 1)[0]
         self._left = request.steps
         self._over = False
         self._ready: deque[Any] = deque()
         self._out: Texts | Music = Texts(model) if model.unit == "text" else Music(model)
         with one_thread():
-            self._begin(given_tokens(model, request, self._constraints), None)
+            self._begin(given_tokens(model, request, self._constraints), None, request.prime)
 
     # events
 
@@ -161,7 +161,7 @@ class Stream:
     def fork(self, seed: int | None = None) -> "Stream":
         """An independent stream that continues from here, with a random stream of its own; None draws its seed."""
         other = copy(self)
-        other.seed = Request(seed=seed).seed_used
+        other.seed = Request(seed=seed).drawn_with
         other._random = streams(other.seed, 1)[0]
         other._walk, other._out = self._walk.take([0]), self._out.copy()
         other._ids, other._ready = self._ids[:], self._ready.copy()
@@ -196,13 +196,13 @@ class Stream:
     def _moment(self) -> Moment:
         return self._walk.rows[0].moment
 
-    def _begin(self, tokens: list[str], before: Moment | None) -> None:
+    def _begin(self, tokens: list[str], before: Moment | None, prime: Any = None) -> None:
         given = tokens or drawn_controls(self._model, self._constraints, self._random)
         self._given = self._model.vocabulary.to_ids(given).tolist()
         self._ids = array("i")  # of the present piece, after those
-        self._walk = Walk.begin(self._setting, [self._given])
+        self._walk = Walk.begin(self._setting, [self._given], [self._left])
         self._remember(())
-        self._ready.extend(self._out.begin(given, before, self._moment))
+        self._ready.extend(self._out.begin(given, before, self._moment, prime))
 
     def _step(self) -> None:
         """One step of the encoding, or the end of a piece and the beginning of the next."""

@@ -7,13 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from seqgen import modelfile
+from msgspec import json, structs
+
+from seqgen import encodings, modelfile, runtime
 from seqgen.api.model import Model, load
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import Dataset, at_most, prepare
 from seqgen.errors import ConfigError, CorpusError, MissingExtra
-from seqgen.evaluate import NgramStepper, Score, score
+from seqgen.evaluate import NgramStepper, Score, score, surprises, typical
 from seqgen.modelfile import Architecture, Header, Side, Sides, Training
+from seqgen.originality import of_dataset
 from seqgen.version import __version__
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 _NAMES_KEPT = 2000
 FINAL_TOKENS = 1_000_000  # held out, at most this many are scored at the end, which takes about ten seconds
+USUAL_PIECES = 200  # at most this many say what is usual
 BASELINE_TOKENS = 5_000_000  # to train on, at most this many are counted for the baseline
 
 
@@ -71,7 +75,13 @@ def train(
     corpus = as_corpus(sources)
     held_out = valid if isinstance(valid, Corpus) or valid is None else load_corpus(valid)
     dataset = prepare(
-        corpus, encoding=encoding, options=options, held_out=held_out, fraction=valid_fraction, seed=chosen.seed
+        corpus,
+        encoding=encoding,
+        options=options,
+        held_out=held_out,
+        fraction=valid_fraction,
+        seed=chosen.seed,
+        features=chosen.features,
     )
     checkpoint = {"checkpoint_path": checkpoint_path, "checkpoint_every": checkpoint_every, "resume": resume}
     return train_on(corpus, dataset, chosen, from_model=from_model, **checkpoint).model
@@ -92,16 +102,18 @@ def like(
     own = {"cell": shape.cell, "n_a": shape.n_a, "layers": shape.layers}
     given = {"cell": settings.cell, "n_a": settings.n_a or UNITS.get(settings.size or ""), "layers": settings.layers}
     wanted = {"encoding": encoding, **{name: value for name, value in given.items() if value}}
+    # what the model's file does not state it has at the encoding's default, not at that of training
+    stated = {**dict.fromkeys(encodings.training_options(side.encoding), ""), **side.options}
     # an option that the encoding does not have is refused where the encoding is made
-    wanted |= {name: value for name, value in (options or {}).items() if name in side.options}
-    has = {"encoding": side.encoding, **own, **side.options}
+    wanted |= {name: value for name, value in (options or {}).items() if name in stated}
+    has = {"encoding": side.encoding, **own, **stated}
     for name, value in wanted.items():
         if value is not None and value != has[name]:
             raise ConfigError(
                 f"the model to begin from has {name} {has[name]!r}, not {value!r}:"
                 f" leave {name} out, or begin without that model"
             )
-    return side.encoding, {**side.options, **(options or {})}, replace(settings, **own)
+    return side.encoding, {**stated, **(options or {})}, replace(settings, **own)
 
 
 def train_on(
@@ -139,8 +151,12 @@ def train_on(
             on_validation(report, Model(header, weights))
 
     result = fit(dataset, settings, on_step=on_step, on_validation=validated, start=start, **checkpoint)
+    index, unseen = of_dataset(dataset)
+    if unseen is not None:
+        dataset = replace(dataset, statistics={**dataset.statistics, "unseen_copied": unseen.as_dict()})
     header = _header(corpus, dataset, result.architecture, result.settings, result.report, from_model)
-    return Trained(Model(header, result.weights), result, dataset)
+    header = structs.replace(header, corpus=_with_usual(header, dataset, result.weights))
+    return Trained(Model(header, result.weights, index.tensors() if index else None), result, dataset)
 
 
 def held_out_scores(model: Model, dataset: Dataset, order: int) -> tuple[Score, Score] | None:
@@ -180,6 +196,18 @@ def require_tensorflow() -> None:
     """
     if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
         raise MissingExtra("Training", "train")
+
+
+def _with_usual(header: Header, dataset: Dataset, weights: dict) -> modelfile.Corpus:
+    """The header's corpus with what is usual in it, so that generated pieces can be held against it."""
+    held_out = at_most(dataset.held_out, FINAL_TOKENS)[:USUAL_PIECES]
+    pieces = at_most([*held_out, *dataset.train], FINAL_TOKENS)[:USUAL_PIECES]
+    contents = [dataset.encoding.decode(dataset.vocabulary.to_tokens(row.ids[1:-1])) for row in pieces]
+    nats = []
+    if held_out:
+        nats = surprises(runtime.stepper(header, weights), dataset.encoding, dataset.vocabulary, held_out)
+    statistics = {**header.corpus.statistics, "typical": json.decode(json.encode(typical(contents, nats)))}
+    return structs.replace(header.corpus, statistics=statistics)
 
 
 def _header(

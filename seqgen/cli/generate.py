@@ -6,29 +6,40 @@ from typing import Any
 
 import click
 
-from seqgen.cli import console
-
-_DEFAULT_MODEL = "model.safetensors"
-_BINARY = ("mid", "npy")
+from seqgen.cli import console, constraints
+from seqgen.cli.output import BINARY, check_stdout, format_name, loaded, targets
 
 
 @click.command("generate")
-@click.option("-m", "--model", "model_path", metavar="MODEL", help="The model file. [./model.safetensors]")
+@click.option("-m", "--model", "model_path", metavar="MODEL", help="A file, or a name. [./model.safetensors]")
 @click.option(
     "--steps", type=int, help="At most so many characters, words, note events, grid steps or frames. [one piece]"
 )
 @click.option("--bars", type=int, help="Music: end exactly after so many bars.")
 @click.option("--fill", is_flag=True, help="Where a piece ends early, begin another, until there are --steps.")
+@click.option("--temperature", default="1.0", metavar="X", help="Boldness; 0 always takes the most probable. [1]")
+@click.option("--top-k", default="0", metavar="K", help="Choose among the K most probable. [off]")
+@click.option("--top-p", default="1.0", metavar="P", help="Choose among the most probable that hold this share. [off]")
 @click.option(
-    "--temperature", type=float, default=1.0, show_default=True, help="Boldness; 0 always takes the most probable."
+    "--min-p", default="0.0", metavar="P", help="Leave out what is P times less probable than the best. [off]"
 )
-@click.option("--top-k", type=int, default=0, help="Choose among the K most probable. [off]")
-@click.option("--top-p", type=float, default=1.0, help="Choose among the most probable that hold this share. [off]")
+@click.option("--penalty", default="1.0", metavar="X", help="Above 1: what came lately becomes less probable. [off]")
 @click.option(
     "--prime", metavar="FILE|TEXT", help="How it begins: a file, - for stdin, or for text the words themselves."
 )
+@click.option("--continue-only", is_flag=True, help="Leave the prime out of the output.")
+@constraints.options
+@click.option(
+    "--particles",
+    type=int,
+    metavar="K",
+    help="So many weighted tries at once, for chords, endings and the like. [16 with these]",
+)
+@click.option("--tempo", type=float, metavar="BPM", help="Music: quarter notes a minute. [as the prime or the corpus]")
+@click.option("--instrument", type=int, metavar="N", help="Music: General MIDI program 0 to 127, for all parts.")
 @click.option("--seed", type=click.IntRange(min=0), help="The same seed gives the same result. [drawn, and said]")
 @click.option("--count", type=int, default=1, show_default=True, help="So many variations.")
+@click.option("--best-of", type=int, metavar="N", help="Make N of each, keep the one most typical of the corpus.")
 @click.option(
     "-o", "--output", metavar="FILE", help="Write here; with --count, {n} in the name is the number. [stdout]"
 )
@@ -36,86 +47,35 @@ _BINARY = ("mid", "npy")
     "--format", "format_", metavar="FORMAT", help="mid, musicxml, svg, jsonl, npy or txt. [by -o; mid or txt]"
 )
 @click.option("--force", is_flag=True, help="Write binary data to a terminal.")
-def command(model_path: str | None, prime: str | None, count: int, output: str | None, **flags: Any) -> None:
-    """Write new music or text with a model: MIDI or text to stdout, or a file with -o."""
-    from seqgen import formats
-    from seqgen.api.generate import new_seed
-    from seqgen.api.model import load
-    from seqgen.errors import ConfigError
+def command(model_path: str | None, prime: str | None, output: str | None, **flags: Any) -> None:
+    """Write new music or text with a model: MIDI or text to stdout, or a file with -o.
 
-    if output == "-":
-        output = None
-    model = load(model_path or _found_model())
-    format_ = _format(flags["format_"], output, model.unit)
-    binary = format_ in _BINARY
-    if output is None and binary and sys.stdout.isatty() and not flags["force"]:
-        raise ConfigError(
-            f"{format_} is binary, and this is a terminal: give -o out.{format_}, or > out.{format_}, or --force"
-        )
-    if output is None and count > 1 and model.unit == "music":
-        raise ConfigError(f"{count} pieces do not fit into one stream: give -o 'out-{{n}}.{format_}'")
-    targets = _targets(output, count)
-    begin = _prime(prime, model)
-    seed = new_seed() if flags["seed"] is None else flags["seed"]
-    generated = model.generate(
-        flags["steps"],
-        count=count,
-        bars=flags["bars"],
-        temperature=flags["temperature"],
-        top_k=flags["top_k"],
-        top_p=flags["top_p"],
-        prime=begin,
-        seed=seed,
-        fill=flags["fill"],
-    )
-    console.say(f"model {model_path or _DEFAULT_MODEL} {model.digest}, seed {seed}")
-    if targets:
-        for target, source in zip(targets, generated, strict=True):
+    Numbers such as --temperature may change over the piece: 0.6:1.2 goes from one to the other.
+    """
+    from seqgen import formats
+    from seqgen.api.generate import Request, generate, new_seed, prime_breaks
+
+    output = None if output == "-" else output
+    count, wanted, force = flags["count"], flags.pop("format_"), flags.pop("force")
+    model = loaded(model_path)
+    format_ = format_name(wanted, output, model.unit)
+    check_stdout(format_, output, count, model.unit, force=force)
+    files = targets(output, count)
+    limits = constraints.made(flags)
+    flags["seed"] = new_seed() if flags["seed"] is None else flags["seed"]
+    request = Request(**flags, prime=_prime(prime, model), constraints=limits)
+    for name in prime_breaks(model, request):
+        console.warn(f"the prime goes against {name}, which holds from its end on")
+    generated = generate(model, request)
+    console.say(f"model {model.name} {model.digest}, seed {request.seed}")
+    if files:
+        for target, source in zip(files, generated, strict=True):
             formats.write(source, target, format=format_)
             console.say(f"wrote {target}")
         return
     data = b"\n".join(formats.to_bytes(source, format_) for source in generated)
-    sys.stdout.buffer.write(data if binary or data.endswith(b"\n") else data + b"\n")
+    sys.stdout.buffer.write(data if format_ in BINARY or data.endswith(b"\n") else data + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _found_model() -> str:
-    from seqgen.errors import ModelFileError
-
-    if not Path(_DEFAULT_MODEL).exists():
-        raise ModelFileError(
-            f"there is no {_DEFAULT_MODEL} in this folder: train one (seqgen train SOURCE), or name one with -m"
-        )
-    return _DEFAULT_MODEL
-
-
-def _format(wanted: str | None, output: str | None, unit: str) -> str:
-    """The format's name, known to fit before anything is generated."""
-    from seqgen.errors import ConfigError
-    from seqgen.formats import ENDINGS, WRITERS
-
-    suffix = Path(output).suffix if output is not None else ""
-    name = wanted or ENDINGS.get(suffix.lower(), suffix[1:]) or ("mid" if unit == "music" else "txt")
-    possible = [format_ for format_, writer in WRITERS.items() if unit in writer.kinds]
-    if name not in possible:
-        raise ConfigError(f"this model writes {unit}, which can be written as {', '.join(possible)}, not as {name!r}")
-    return name
-
-
-def _targets(output: str | None, count: int) -> list[Path]:
-    from seqgen.errors import ConfigError
-
-    if output is None:
-        return []
-    path = Path(output)
-    if path.is_dir():
-        raise ConfigError(f"cannot write {output}: it is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise ConfigError(f"cannot write {output}: there is no folder {str(path.parent)!r}")
-    if count == 1:
-        return [path]
-    pattern = path.name if "{n}" in path.name else f"{path.stem}-{{n}}{path.suffix}"
-    return [path.with_name(pattern.replace("{n}", str(number + 1))) for number in range(count)]
 
 
 def _prime(prime: str | None, model: Any) -> Any:

@@ -16,7 +16,9 @@ from seqgen.errors import SeqgenError
 _COMMANDS = {
     "train": ("seqgen.cli.train", "Learn from scores or text; write a model file."),
     "generate": ("seqgen.cli.generate", "Write new music or text with a model."),
+    "models": ("seqgen.cli.models", "The models that come with seqgen."),
     "evaluate": ("seqgen.cli.evaluate", "How well a model predicts what it has not seen."),
+    "originality": ("seqgen.cli.originality", "Which passages of a file are copied from its sources."),
 }
 
 

@@ -104,6 +104,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         held_out=valid,
         fraction=flags["valid_fraction"],
         seed=settings.seed,
+        features=settings.features,
     )
     if model is not None:
         dataset = replace(dataset, chosen=f"that of {flags['from_model']}")
@@ -170,6 +171,7 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         )
         ctx.exit(1)
     console.say(f"saved {target}")
+    _describe_index(trained.model)
     order = 2 if corpus.unit == "music" else 3
     scores = held_out_scores(trained.model, dataset, order)
     if scores is not None:
@@ -270,6 +272,18 @@ def _describe_start(model: Any, name: str, corpus: Any, dataset: Any) -> None:
     now = (dataset.statistics["held_out_fraction"], dataset.statistics["split_seed"])
     if dataset.held_out and corpus.digest == model.header.corpus.digest and before != now:
         console.warn(f"{name} has learned from pieces that are held out now, so their score will be too kind")
+
+
+def _describe_index(model: Any) -> None:
+    index = model.copy_index
+    if index is None:
+        console.say("  without a copy index, which would take more than 1 MB: what is copied is not known later")
+        return
+    unit = "notes" if index.unit == "music" else "words"
+    console.say(
+        f"  its copy index: {index.grams:,} passages of {index.length} {unit} in {len(index.bits) / 1000:,.0f} kB,"
+        f" {index.false_positives:.1%} false positives"
+    )
 
 
 def _listed(tokens: Sequence[str], without: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from seqgen.constraints.base import Note, Sounding
 from seqgen.encodings import Kind, Table
 from seqgen.encodings.music_grammar import MusicState
+from seqgen.vocabulary import UNK
 
 
 class Listener:
@@ -17,6 +18,7 @@ class Listener:
         self._kind = table.kind.tolist()
         self._advance = table.advance.tolist()
         self._pitches = [tuple(np.flatnonzero(row)[::-1].tolist()) for row in table.pitches]
+        self.on_grid = not (table.advance[table.kind != Kind.FRAME_END] > 0).any()  # every step is a grid step
         self._framed = Kind.FRAME_END in table.kind
 
     def start(self) -> Sounding:
@@ -34,8 +36,9 @@ class Listener:
             held = next((note for note in sounding.notes[0] if note.pitch == pitch), Note(pitch, before.clock.time))
             return sounding._replace(here=(*sounding.here, held))
         if kind == Kind.FRAME_END:
-            return sounding._replace(notes=(sounding.here,), here=())
-        if kind == Kind.REST or (kind == Kind.DURATION and sounding.notes[0]):
+            return self._framed_end(sounding, before.clock.time)
+        unknown = id == UNK and not self._framed
+        if unknown or kind == Kind.REST or (kind == Kind.DURATION and sounding.notes[0]):
             part = self._grammar.part(before)
             return sounding._replace(notes=_replaced(sounding.notes, part, ())) if sounding.notes[part] else sounding
         return sounding
@@ -43,13 +46,21 @@ class Listener:
     def _struck(self, sounding: Sounding, before: MusicState, id: int) -> Sounding:
         part, time, pitches = self._grammar.part(before), before.clock.time, self._pitches[id]
         notes = tuple([Note(pitch, time) for pitch in pitches])
-        together = sounding.struck[part] == time and self._framed  # one id a note: a chord comes one by one
-        last = _replaced(sounding.last, part, (*sounding.last[part], *pitches) if together else pitches)
-        struck = _replaced(sounding.struck, part, time)
         if self._framed:
-            return Sounding(sounding.notes, last, struck, (*sounding.here, *notes))
+            return sounding._replace(here=(*sounding.here, *notes))
         over = self._advance[id] > 0  # joint: the duration has been said with it
-        return Sounding(_replaced(sounding.notes, part, () if over else notes), last, struck)
+        return Sounding(
+            _replaced(sounding.notes, part, () if over else notes),
+            _replaced(sounding.last, part, pitches),
+            _replaced(sounding.struck, part, time),
+        )
+
+    def _framed_end(self, sounding: Sounding, time: int) -> Sounding:
+        here = sounding.here
+        struck = tuple([note.pitch for note in here if note.onset == time])
+        if not struck:
+            return sounding._replace(notes=(here,), here=())
+        return Sounding((here,), (struck,), (time,))
 
 
 def _replaced(values: tuple, index: int, value: object) -> tuple:

@@ -16,6 +16,7 @@ from seqgen import encodings
 from seqgen.corpus import cache
 from seqgen.corpus.families import families, split
 from seqgen.corpus.load import Corpus, Document, Skipped
+from seqgen.corpus.loudness import profile
 from seqgen.encodings import Encoded, Encoding
 from seqgen.encodings.grid import CONTROLS
 from seqgen.encodings.text import Bytes, Chars
@@ -63,12 +64,14 @@ def prepare(
     held_out: Corpus | None = None,
     fraction: float = 0.1,
     seed: int = 0,
+    features: bool = True,
 ) -> Dataset:
     """Encode and split a corpus.
 
     encoding, options: what to use instead of what the corpus states; chosen from the pieces where neither says.
     held_out: a corpus of its own to hold out; then nothing of `corpus` is.
     fraction: how much of `corpus` to hold out otherwise, by whole families; texts fewer than ten are cut instead.
+    features: music: what the options do not say of it, the model sees beside the tokens as training has it by default.
 
     Raises:
         CorpusError: the encoding is for the other kind of source, or no document fits it.
@@ -77,7 +80,8 @@ def prepare(
     if not 0 <= fraction < 1:
         raise ConfigError(f"the held-out fraction must be at least 0 and below 1, not {fraction:g}")
     name, settings, chosen = _encoding_of(corpus, encoding)
-    codec = encodings.make(name, **{**settings, **(options or {})})
+    defaults = encodings.training_options(name) if features else {}
+    codec = encodings.make(name, **{**defaults, **settings, **(options or {})})
     if codec.unit != corpus.unit:
         raise CorpusError(f"the encoding {name} is for {codec.unit}, but {corpus.title!r} is {corpus.unit}")
     if held_out is not None and held_out.unit != corpus.unit:
@@ -308,6 +312,7 @@ def _statistics(
         begins = Counter(" ".join(sequence.tokens[:CONTROLS]) for _, sequence in encoded if sequence is not None)
         statistics["controls"] = dict(begins.most_common(_CONTROLS_KEPT))
         pieces = [document.content for document, _ in encoded if isinstance(document.content, Piece)]
+        statistics["velocities"] = list(profile(pieces))
         tempi = sorted(piece.tempi[0].bpm for piece in pieces if piece.tempi)
         if tempi:
             statistics["tempo_bpm"] = tempi[len(tempi) // 2]

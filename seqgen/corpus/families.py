@@ -10,6 +10,7 @@ from itertools import chain
 
 import numpy as np
 
+from seqgen.corpus.hashes import window_hashes
 from seqgen.corpus.load import Document
 from seqgen.errors import ConfigError
 from seqgen.longtext import LongText, pieces_of
@@ -141,13 +142,17 @@ def _passages(contents: Sequence[Piece | str | LongText]) -> tuple[np.ndarray, n
     return all_hashes[order], all_owners[order]
 
 
-def melodies(piece: Piece) -> Iterator[np.ndarray]:
-    """For each pitched part its pitches in time, of notes struck together the highest."""
+def melody_notes(piece: Piece) -> Iterator[tuple[int, np.ndarray]]:
+    """Each pitched part with notes: its index, and its notes in time, of those struck together the highest."""
     for part in range(len(piece.parts)):
         notes = piece.part_notes(part)  # sorted by onset, then pitch: the last of each onset is the highest
-        if piece.parts[part].drums or not len(notes):
-            continue
-        yield notes["pitch"][np.append(notes["onset"][1:] != notes["onset"][:-1], True)].astype(np.int64)
+        if not piece.parts[part].drums and len(notes):
+            yield part, notes[np.append(notes["onset"][1:] != notes["onset"][:-1], True)]
+
+
+def melodies(piece: Piece) -> Iterator[np.ndarray]:
+    """The pitches of `melody_notes`, a part at a time."""
+    return (notes["pitch"].astype(np.int64) for _, notes in melody_notes(piece))
 
 
 def _melody_passages(piece: Piece) -> np.ndarray:
@@ -163,7 +168,7 @@ def _melody_passages(piece: Piece) -> np.ndarray:
         for lag in _FIGURES:
             repeats = np.abs(intervals[lag:] - intervals[:-lag]) <= _SAME_STEP
             counts &= _within(repeats, width - lag) < width - lag
-        found.append(_window_hashes(intervals + 128, width)[counts])
+        found.append(window_hashes(intervals + 128, width)[counts])
     return np.concatenate(found)
 
 
@@ -244,36 +249,7 @@ def _text_passages(text: str | LongText, common: set[int], step: int) -> np.ndar
         for begin in range(0, len(folded), _BLOCK_CHARACTERS):  # a block at a time: hashes take 8 bytes a character
             block = folded[begin : begin + _BLOCK_CHARACTERS + PASSAGE_CHARACTERS - 1]
             codes = np.frombuffer(block.encode("utf-32-le", "surrogatepass"), "<u4")
-            hashes = _window_hashes(codes, PASSAGE_CHARACTERS)
+            hashes = window_hashes(codes, PASSAGE_CHARACTERS)
             found.append(hashes[hashes % np.uint64(step) == 0])
         before = folded[1 - PASSAGE_CHARACTERS :]
     return np.concatenate(found)
-
-
-_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """A bijection of 64 bits in which every bit depends on every other (splitmix64: Steele et al. 2014)."""
-    values = values.astype(np.uint64) + _ODD
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-def _window_hashes(values: np.ndarray, width: int) -> np.ndarray:
-    """`(n - width + 1,)`: a hash of each `width` consecutive values; a polynomial, built up by doubling."""
-    if len(values) < width:
-        return np.empty(0, np.uint64)
-    block, block_width, factor = _mixed(values), 1, _ODD  # hashes of windows of a power of two; _ODD ** block_width
-    result, result_width = np.zeros(len(values) + 1, np.uint64), 0
-    while True:
-        if width & block_width:
-            count = len(values) - result_width - block_width + 1
-            result = result[:count] * factor + block[result_width : result_width + count]
-            result_width += block_width
-        if result_width == width:
-            return _mixed(result)
-        count = len(values) - 2 * block_width + 1
-        block = block[:count] * factor + block[block_width : block_width + count]
-        block_width, factor = 2 * block_width, np.uint64(int(factor) ** 2 % 2**64)

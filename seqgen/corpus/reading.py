@@ -4,7 +4,6 @@ Some damaged files keep a parser busy for minutes, need gigabytes or end the pro
 every process a memory limit, and what fails comes back as a reason.
 """
 
-import os
 import queue
 import signal
 import sys
@@ -21,6 +20,7 @@ from seqgen import formats
 from seqgen.corpus.packed import pack
 from seqgen.errors import FormatError, MissingExtra
 from seqgen.piece import Piece
+from seqgen.threads import processors
 
 TIMEOUT_S = 20.0  # a file
 MEMORY_BYTES = 1 << 30  # a process, on top of what it has when it starts
@@ -80,7 +80,7 @@ def read_jobs(
         turn, later = (bundles[:1], bundles[1:]) if alone else (bundles, [])
         answered = 0
         again: list[list[int]] = []
-        for bundle, outcome in _run(jobs, turn, reader, max(1, min(workers or _cpus(), len(turn))), limits):
+        for bundle, outcome in _run(jobs, turn, reader, max(1, min(workers or processors(), len(turn))), limits):
             answered += outcome is not None
             if isinstance(outcome, list):
                 yield from zip(bundle, outcome, strict=True)
@@ -104,10 +104,6 @@ def read_jobs(
 class _Limits(NamedTuple):
     timeout_s: float
     memory_bytes: int
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _bundles(jobs: Sequence[Job]) -> list[list[int]]:

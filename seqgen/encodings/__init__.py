@@ -43,6 +43,12 @@ def option_names(name: str) -> tuple[str, ...]:
     return tuple(inspect.signature(_ENCODINGS[name]).parameters)
 
 
+def training_options(name: str) -> dict[str, Any]:
+    """Options that training gives an encoding unless it is told otherwise; a model file states them."""
+    sees = getattr(_ENCODINGS.get(name), "SEES", None)
+    return {} if sees is None else {"sees": sees}
+
+
 def choose(pieces: Iterable[Piece]) -> tuple[str, dict[str, Any], str]:
     """The encoding that fits most of `pieces`: its name, its options, and the reason in words.
 

@@ -37,6 +37,7 @@ class Encoded(NamedTuple):
     tokens: list[str]
     losses: dict[str, int]  # what the encoding could not carry, counted by reason
     part: str = ""  # the voice it came from, where there were several
+    voices: tuple[tuple[int, ...], ...] = ()  # music: for each part of the tokens, the parts of the piece it is made of
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class Grammar(Protocol):
 
     def features(self, state: Any) -> tuple[int, ...]:
         """The features of the next place, `features[i] < feature_sizes[i]`."""
+        ...
+
+    def transpose_features(self, semitones: int) -> np.ndarray:
+        """`(n_features, largest size)` int32: what each value of each feature becomes as the ids are transposed."""
         ...
 
     def at_step(self, state: Any) -> bool:

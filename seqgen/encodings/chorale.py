@@ -6,7 +6,7 @@ part has its own token. A step of `--steps` is a grid step.
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from seqgen.encodings import grid as on_grid
 from seqgen.encodings.base import Clock, Encoded, Kind, Table
 from seqgen.encodings.grid import Meaning
 from seqgen.encodings.music_grammar import MusicGrammar, MusicState
+from seqgen.encodings.recall import Feature, History, Sees
 from seqgen.errors import ConfigError, TokenError
 from seqgen.piece import Part, Piece
 from seqgen.vocabulary import END, Vocabulary
@@ -23,19 +24,21 @@ _NAMES = {4: ("Soprano", "Alto", "Tenor", "Bass"), 3: ("Upper", "Middle", "Lower
 
 
 class Chorale:
-    """`parts` voices (2 to 6) at `grid` steps a quarter note."""
+    """`parts` voices (2 to 6) at `grid` steps a quarter note; `sees` as in `seqgen.encodings.recall`."""
 
     name = "chorale"
     unit = "music"
+    SEES = "key bar sounding 1 2 4 8"
 
-    def __init__(self, grid: int = 4, parts: int = 4) -> None:
+    def __init__(self, grid: int = 4, parts: int = 4, sees: str = "") -> None:
         if not 2 <= parts <= 6:
             raise ConfigError(f"chorale holds 2 to 6 parts, not {parts}")
         self.grid, self.parts = on_grid.check_grid(grid), parts
+        self.sees, self._sees = sees, Sees.of(sees)
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"grid": self.grid, "parts": self.parts}
+        return {"grid": self.grid, "parts": self.parts, **({"sees": self.sees} if self.sees else {})}
 
     def encode(self, source: Piece) -> list[Encoded]:
         """Parts without notes are left out, unless with them the number is right.
@@ -52,7 +55,8 @@ class Chorale:
         spelled = [self._spell(source, part, losses) for part in voices]
         length = max(len(part) for part in spelled)
         rows = [part + ["rest"] * (length - len(part)) for part in spelled]
-        return [Encoded(tokens + [token for step in zip(*rows, strict=True) for token in step], losses)]
+        tokens += [token for step in zip(*rows, strict=True) for token in step]
+        return [Encoded(tokens, losses, voices=tuple((part,) for part in voices))]
 
     def _spell(self, piece: Piece, part: int, losses: dict[str, int]) -> list[str]:
         """The tokens of one part up to the end of its last note."""
@@ -93,7 +97,7 @@ class Chorale:
         return Vocabulary.of({*on_grid.control_vocabulary(sequences), *map(str, pitches), "hold", "rest"})
 
     def grammar(self, vocabulary: Vocabulary) -> "ChoraleGrammar":
-        return ChoraleGrammar(vocabulary, self.grid, self.parts)
+        return ChoraleGrammar(vocabulary, self.grid, self.parts, self._sees)
 
     def table(self, vocabulary: Vocabulary) -> Table:
         def meaning(token: str) -> Meaning:
@@ -107,45 +111,70 @@ class Chorale:
         return on_grid.transpose_table(vocabulary, semitones, on_grid.shift_numbers)
 
 
-class ChoraleGrammar(MusicGrammar):
-    """The body of a state is (part whose token is next, whether each part sounds)."""
+class _Body(NamedTuple):
+    part: int  # whose token is next
+    sounding: tuple[int, ...]  # a value of the feature for each part: 0 a pitch that is not known, _SILENT, a pitch
+    history: History | None  # of the feature: what each part had at each step; None where it is not seen
 
-    def __init__(self, vocabulary: Vocabulary, grid: int, parts: int) -> None:
-        super().__init__(vocabulary, grid, body_feature_sizes=(parts,))
+
+_SILENT = 1
+_AN_UNKNOWN, _HOLD, _REST = range(3)  # values of what stood there, before the pitches
+
+
+class ChoraleGrammar(MusicGrammar):
+    """The body of a state is a `_Body`."""
+
+    def __init__(self, vocabulary: Vocabulary, grid: int, parts: int, sees: Sees) -> None:
+        pitches = [token for token in vocabulary.tokens if token.isdigit()]
+        sounds, stood = ("?", "rest", *pitches), ("?", "hold", "rest", *pitches)
+        features = [
+            Feature("body 0", tuple(map(str, range(parts)))),
+            *(Feature(f"part {part} sounds", sounds, moves=True) for part in range(parts) if sees.sounding),
+            *(Feature(f"{bars} bars before", stood, moves=True) for bars in sees.bars_before),
+        ]
+        super().__init__(vocabulary, grid, sees, features)
         self._parts = parts
         self.part_names = _names(parts)
         self._hold, self._rest = vocabulary.ids["hold"], vocabulary.ids["rest"]
-        pitches = [id for token, id in vocabulary.ids.items() if token.isdigit()]
+        ids = {vocabulary.ids[pitch]: pitch for pitch in pitches}
+        self._sounds = {self._rest: _SILENT, **{id: sounds.index(pitch) for id, pitch in ids.items()}}
+        self._stood = {self._hold: _HOLD, self._rest: _REST, **{id: stood.index(pitch) for id, pitch in ids.items()}}
         self._masks = {
-            (sounds, may_end): self.mask([*pitches, self._rest, *[self._hold] * sounds, *[END] * may_end])
-            for sounds, may_end in product((False, True), repeat=2)
+            (goes_on, may_end): self.mask([*ids, self._rest, *[self._hold] * goes_on, *[END] * may_end])
+            for goes_on, may_end in product((False, True), repeat=2)
         }
 
-    def body_start(self) -> tuple[int, tuple[bool, ...]]:
-        return (0, (False,) * self._parts)
+    def body_start(self) -> _Body:
+        return _Body(0, (_SILENT,) * self._parts, History() if self._sees.bars_before else None)
 
-    def body_advance(self, clock: Clock, body: tuple[int, tuple[bool, ...]], id: int):
-        part, sounding = body
-        # an unknown token is a pitch the vocabulary does not have
-        sounds = sounding[part] if id == self._hold else id != self._rest
-        if sounds != sounding[part]:
-            sounding = (*sounding[:part], sounds, *sounding[part + 1 :])
+    def body_advance(self, clock: Clock, body: _Body, id: int) -> tuple[Clock, _Body]:
+        part, sounding, history = body
+        if id != self._hold:
+            sounding = (*sounding[:part], self._sounds.get(id, 0), *sounding[part + 1 :])
+        if history is not None:
+            history = history.and_then(self._stood.get(id, _AN_UNKNOWN))
         if part + 1 < self._parts:
-            return clock, (part + 1, sounding)
-        return Clock(clock.time + 1, clock.offset, clock.bar), (0, sounding)
+            return clock, _Body(part + 1, sounding, history)
+        return Clock(clock.time + 1, clock.offset, clock.bar), _Body(0, sounding, history)
 
-    def body_legal(self, clock: Clock, body: tuple[int, tuple[bool, ...]]) -> np.ndarray:
-        part, sounding = body
-        return self._masks[sounding[part], part == 0 and clock.time > 0]
+    def body_legal(self, clock: Clock, body: _Body) -> np.ndarray:
+        part, sounding, _ = body
+        return self._masks[sounding[part] != _SILENT, part == 0 and clock.time > 0]
 
-    def body_features(self, body: tuple[int, tuple[bool, ...]]) -> tuple[int, ...]:
-        return (body[0],)
+    def body_features(self, clock: Clock, body: _Body) -> tuple[int, ...]:
+        part, sounding, history = body
+        values = (part, *sounding) if self._sees.sounding else (part,)
+        if history is None:
+            return values
+        bar = clock.bar * self._parts
+        places = [history.length - bars * bar for bars in self._sees.bars_before]
+        return (*values, *[history.items[place] if place >= 0 else _AN_UNKNOWN for place in places])
 
-    def body_at_step(self, body: tuple[int, tuple[bool, ...]]) -> bool:
-        return body[0] == 0
+    def body_at_step(self, body: _Body) -> bool:
+        return body.part == 0
 
     def part(self, state: MusicState) -> int:
-        return state.body[0]
+        return state.body.part
 
 
 def _names(parts: int) -> tuple[str, ...]:

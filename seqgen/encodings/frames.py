@@ -7,7 +7,7 @@ over its tokens. Parts are merged: a pitch that two parts share is one. A step o
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from seqgen.encodings import grid as on_grid
 from seqgen.encodings.base import Clock, Encoded, Kind, Table
 from seqgen.encodings.grid import Meaning
 from seqgen.encodings.music_grammar import MusicGrammar
+from seqgen.encodings.recall import Feature, History, Sees
 from seqgen.errors import TokenError
 from seqgen.piece import Part, Piece
 from seqgen.vocabulary import END, Vocabulary
@@ -25,17 +26,19 @@ _CACHED_MASKS = 20_000
 
 
 class Frames:
-    """Struck and held pitches at `grid` steps a quarter note."""
+    """Struck and held pitches at `grid` steps a quarter note; `sees` as in `seqgen.encodings.recall`."""
 
     name = "frames"
     unit = "music"
+    SEES = "key bar sounding 1 2 4 8"
 
-    def __init__(self, grid: int = 4) -> None:
+    def __init__(self, grid: int = 4, sees: str = "") -> None:
         self.grid = on_grid.check_grid(grid)
+        self.sees, self._sees = sees, Sees.of(sees)
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"grid": self.grid}
+        return {"grid": self.grid, **({"sees": self.sees} if self.sees else {})}
 
     def encode(self, source: Piece) -> list[Encoded]:
         """Raises TokenError where there are no pitched notes."""
@@ -58,7 +61,8 @@ class Frames:
             (pitches,) = np.nonzero(frame)
             tokens += [f"{'+' if frame[pitch] == 2 else '_'}{pitch}" for pitch in pitches[::-1]]
             tokens.append(_FRAME_END)
-        return [Encoded(tokens, losses)]
+        pitched = tuple(part for part in range(len(source.parts)) if not source.parts[part].drums)
+        return [Encoded(tokens, losses, voices=(pitched,))]
 
     def decode(self, tokens: Sequence[str]) -> Piece:
         fields, body = on_grid.control_fields(tokens, self.grid, ticks_per_step=1)
@@ -98,7 +102,7 @@ class Frames:
         return Vocabulary.of({*on_grid.control_vocabulary(sequences), *spelled, _FRAME_END})
 
     def grammar(self, vocabulary: Vocabulary) -> "FramesGrammar":
-        return FramesGrammar(vocabulary, self.grid)
+        return FramesGrammar(vocabulary, self.grid, self._sees)
 
     def table(self, vocabulary: Vocabulary) -> Table:
         def meaning(token: str) -> Meaning:
@@ -113,33 +117,57 @@ class Frames:
         return on_grid.transpose_table(vocabulary, semitones, on_grid.shift_numbers)
 
 
+_AN_UNKNOWN, _ENDED = range(2)  # values of what stood there, before the pitches
+_Spelled = tuple[tuple[int, int], ...]  # the pitches of a frame, highest first, each with its value of the feature
+
+
+class _Body(NamedTuple):
+    here: tuple[int, ...]  # pitches of this frame so far, highest first
+    before: tuple[int, ...]  # pitches of the frame before that may go on, highest first
+    spelled: _Spelled  # this frame, empty where no history is kept
+    history: History | None  # of _Spelled; None where it is not seen
+
+
 class FramesGrammar(MusicGrammar):
-    """The body of a state is (pitches of this frame so far, pitches of the frame before that may go on), highest first.
+    """The body of a state is a `_Body`.
 
     An unknown token is a pitch that the vocabulary does not have; it stands in the state as a copy of the one above it,
-    or as 128.
+    or as 128. What stood at the place of the next token some bars before is the highest pitch there that is lower
+    than the pitches this frame has so far.
     """
 
-    def __init__(self, vocabulary: Vocabulary, grid: int) -> None:
-        super().__init__(vocabulary, grid)
+    def __init__(self, vocabulary: Vocabulary, grid: int, sees: Sees) -> None:
+        signed = [token for token in vocabulary.tokens if token[0] in "+_"]
+        stood = ("?", _FRAME_END, *signed)
+        self._back = ((0, 1),) * sees.sounding + tuple((bars, 0) for bars in sees.bars_before)  # bars and steps before
+        features = [
+            *[Feature("a step before", stood, moves=True)] * sees.sounding,
+            *(Feature(f"{bars} bars before", stood, moves=True) for bars in sees.bars_before),
+        ]
+        super().__init__(vocabulary, grid, sees, features)
         self._end = vocabulary.ids[_FRAME_END]
-        self._pitch = {id: int(token[1:]) for token, id in vocabulary.ids.items() if token[0] in "+_"}
+        self._pitch = {vocabulary.ids[token]: int(token[1:]) for token in signed}
+        self._stood = {vocabulary.ids[token]: stood.index(token) for token in signed}
         self._struck = {pitch: id for id, pitch in self._pitch.items() if vocabulary.tokens[id][0] == "+"}
         self._held = {pitch: id for id, pitch in self._pitch.items() if vocabulary.tokens[id][0] == "_"}
         self._masks: OrderedDict[Any, np.ndarray] = OrderedDict()
 
-    def body_start(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return ((), ())
+    def body_start(self) -> _Body:
+        return _Body((), (), (), History() if self._back else None)
 
-    def body_advance(self, clock: Clock, body: tuple[tuple[int, ...], tuple[int, ...]], id: int):
-        here, before = body
+    def body_advance(self, clock: Clock, body: _Body, id: int) -> tuple[Clock, _Body]:
+        here, before, spelled, history = body
         if id == self._end:
-            return Clock(clock.time + 1, clock.offset, clock.bar), ((), here)
+            if history is not None:
+                history = history.and_then(spelled)
+            return Clock(clock.time + 1, clock.offset, clock.bar), _Body((), here, (), history)
         pitch = self._pitch.get(id, here[-1] if here else _ABOVE)
-        return clock, ((*here, pitch), tuple([other for other in before if other < pitch]))
+        if history is not None:
+            spelled = (*spelled, (pitch, self._stood.get(id, _AN_UNKNOWN)))
+        return clock, _Body((*here, pitch), tuple([other for other in before if other < pitch]), spelled, history)
 
-    def body_legal(self, clock: Clock, body: tuple[tuple[int, ...], tuple[int, ...]]) -> np.ndarray:
-        here, before = body
+    def body_legal(self, clock: Clock, body: _Body) -> np.ndarray:
+        here, before = body.here, body.before
         lowest = here[-1] if here else _ABOVE
         may_end = not here and clock.time > 0
         key = (lowest, before, may_end)
@@ -152,5 +180,18 @@ class FramesGrammar(MusicGrammar):
                 self._masks.popitem(last=False)
         return mask
 
-    def body_at_step(self, body: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
-        return not body[0]
+    def body_features(self, clock: Clock, body: _Body) -> tuple[int, ...]:
+        here, _, _, history = body
+        if history is None:
+            return ()
+        lowest = here[-1] if here else _ABOVE + 1
+        values = []
+        for bars, steps in self._back:
+            place = history.length - bars * clock.bar - steps
+            frame = history.items[place] if place >= 0 else None
+            lower = () if frame is None else [value for pitch, value in frame if pitch < lowest]
+            values.append(lower[0] if lower else _AN_UNKNOWN if frame is None else _ENDED)
+        return tuple(values)
+
+    def body_at_step(self, body: _Body) -> bool:
+        return not body.here

@@ -4,10 +4,11 @@ Durations are in quarter notes, whole numbers of grid steps. With `joint` the tw
 note-by-note models. A step of `--steps` is a note event.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise, starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from seqgen.encodings import grid as on_grid
 from seqgen.encodings.base import Clock, Encoded, Kind, Table
 from seqgen.encodings.grid import Meaning
 from seqgen.encodings.music_grammar import MusicGrammar
+from seqgen.encodings.recall import Feature, History, Sees
 from seqgen.errors import ConfigError, TokenError
 from seqgen.piece import Part, Piece
 from seqgen.vocabulary import END, UNK, Vocabulary
@@ -26,20 +28,23 @@ class Notes:
     """One voice at `grid` steps a quarter note.
 
     part: `"auto"` (the only voice, else the melody), `"all"` (a sequence for each voice), a part's name, or its number
-    counted from 1.
+    counted from 1. sees: as in `seqgen.encodings.recall`.
     """
 
     name = "notes"
     unit = "music"
+    SEES = "key bar 1 2 4 8"
 
-    def __init__(self, grid: int = 4, joint: bool = False, part: str = AUTO) -> None:
+    def __init__(self, grid: int = 4, joint: bool = False, part: str = AUTO, sees: str = "") -> None:
         if not part:
             raise ConfigError("the part must be 'auto', 'all', a part's name or its number")
         self.grid, self.joint, self.part = on_grid.check_grid(grid), joint, part
+        self.sees, self._sees = sees, Sees.of(sees)
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"grid": self.grid, "joint": self.joint, "part": self.part}
+        sees = {"sees": self.sees} if self.sees else {}
+        return {"grid": self.grid, "joint": self.joint, "part": self.part, **sees}
 
     def encode(self, source: Piece) -> list[Encoded]:
         """Raises TokenError where there is no such voice, or no pitched note."""
@@ -83,7 +88,7 @@ class Notes:
                 tokens += self._event("rest", start - time)
             tokens += self._event(".".join(map(str, pitches)), last - start)
             time = last
-        return Encoded(tokens, losses, piece.parts[part].name)
+        return Encoded(tokens, losses, piece.parts[part].name, ((part,),))
 
     def _event(self, what: str, steps: int) -> list[str]:
         length = f"={Fraction(steps, self.grid)}"
@@ -120,7 +125,7 @@ class Notes:
         return Vocabulary.of({*on_grid.control_vocabulary(sequences), *lengths, *within, *single, *rests})
 
     def grammar(self, vocabulary: Vocabulary) -> "NotesGrammar":
-        return NotesGrammar(vocabulary, self.grid, self.table(vocabulary))
+        return NotesGrammar(vocabulary, self.grid, self.table(vocabulary), self._sees)
 
     def table(self, vocabulary: Vocabulary) -> Table:
         def meaning(token: str) -> Meaning:
@@ -141,18 +146,36 @@ _BEGIN, _NOTE_WAITS, _REST_WAITS, _AFTER_NOTE, _AFTER_REST = range(5)  # waits: 
 _DONE = {_NOTE_WAITS: _AFTER_NOTE, _REST_WAITS: _AFTER_REST}
 
 
-class NotesGrammar(MusicGrammar):
-    """The body of a state is one of the five below.
+_AN_UNKNOWN, _GOES_ON = range(2)  # values of what stood there, before those of rests, pitches and durations
 
-    Silence has one spelling: no rest follows a rest.
+
+class _Body(NamedTuple):
+    stage: int  # one of the five above
+    sound: int  # which waits for its duration, as a value of the feature
+    history: History | None  # (onset in grid steps, sound, duration) of every event; None where it is not seen
+
+
+class NotesGrammar(MusicGrammar):
+    """The body of a state is a `_Body`. Silence has one spelling: no rest follows a rest.
+
+    Of the event that began at the place of the next token so many bars before, the feature is the highest pitch, or
+    where a duration is next, its duration.
     """
 
-    def __init__(self, vocabulary: Vocabulary, grid: int, table: Table) -> None:
-        super().__init__(vocabulary, grid)
+    def __init__(self, vocabulary: Vocabulary, grid: int, table: Table, sees: Sees) -> None:
+        pitched = np.flatnonzero(table.pitches.any(axis=0))
+        pitches = [str(pitch) for pitch in range(pitched[0], pitched[-1] + 1)] if len(pitched) else []
+        durations = [vocabulary.tokens[id] for id in np.flatnonzero(table.kind == Kind.DURATION)]
+        stood = ("?", "held", "rest", *pitches, *durations)
+        features = [Feature(f"{bars} bars before", stood, moves=True) for bars in sees.bars_before]
+        super().__init__(vocabulary, grid, sees, features, _shift)
         self._advance = table.advance.tolist()
         notes, rests, lengths = (
             np.flatnonzero(table.kind == kind).tolist() for kind in (Kind.NOTE, Kind.REST, Kind.DURATION)
         )
+        values = {value: place for place, value in enumerate(stood)}
+        self._stood = {id: values[str(np.flatnonzero(table.pitches[id])[-1])] for id in notes}
+        self._stood |= {**dict.fromkeys(rests, values["rest"]), **{id: values[vocabulary.tokens[id]] for id in lengths}}
         joint = not lengths
         note, rest = (_AFTER_NOTE, _AFTER_REST) if joint else (_NOTE_WAITS, _REST_WAITS)
         self._leads_to = {UNK: note, **dict.fromkeys(notes, note), **dict.fromkeys(rests, rest)}
@@ -165,20 +188,42 @@ class NotesGrammar(MusicGrammar):
             _AFTER_REST: self.mask([*notes, END]),
         }
 
-    def body_start(self) -> int:
-        return _BEGIN
+    def body_start(self) -> _Body:
+        return _Body(_BEGIN, _AN_UNKNOWN, History() if self._sees.bars_before else None)
 
-    def body_advance(self, clock: Clock, body: int, id: int) -> tuple[Clock, int]:
-        if body in _DONE:
+    def body_advance(self, clock: Clock, body: _Body, id: int) -> tuple[Clock, _Body]:
+        stage, sound, history = body
+        value = self._stood.get(id, _AN_UNKNOWN)
+        duration = _AN_UNKNOWN
+        if stage in _DONE:
             steps = 1 if id == UNK else self._advance[id]  # an unknown duration is one step, as in decode
-            return Clock(clock.time + steps, clock.offset, clock.bar), _DONE[body]
-        return Clock(clock.time + self._advance[id], clock.offset, clock.bar), self._leads_to[id]
+            stage, duration = _DONE[stage], value
+        else:
+            steps, stage, sound = self._advance[id], self._leads_to[id], value
+        if history is not None and stage not in _DONE:
+            history = history.and_then((clock.time, sound, duration))
+        return Clock(clock.time + steps, clock.offset, clock.bar), _Body(stage, sound, history)
 
-    def body_legal(self, clock: Clock, body: int) -> np.ndarray:
-        return self._masks[body]
+    def body_legal(self, clock: Clock, body: _Body) -> np.ndarray:
+        return self._masks[body.stage]
 
-    def body_at_step(self, body: int) -> bool:
-        return body not in _DONE
+    def body_features(self, clock: Clock, body: _Body) -> tuple[int, ...]:
+        stage, _, history = body
+        if history is None:
+            return ()
+        which = 2 if stage in _DONE else 1
+        values = []
+        for bars in self._sees.bars_before:
+            time, value = clock.time - bars * clock.bar, _AN_UNKNOWN
+            if time >= 0:
+                place = bisect_left(history.items, (time,), 0, history.length)
+                begins = place < history.length and history.items[place][0] == time
+                value = history.items[place][which] if begins else _GOES_ON
+            values.append(value)
+        return tuple(values)
+
+    def body_at_step(self, body: _Body) -> bool:
+        return body.stage not in _DONE
 
 
 def melody_part(piece: Piece) -> int:

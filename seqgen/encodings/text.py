@@ -94,6 +94,9 @@ class FreeGrammar:
     def features(self, state: int) -> tuple[int, ...]:
         return ()
 
+    def transpose_features(self, semitones: int) -> np.ndarray:
+        return np.zeros((0, 0), np.int32)
+
     def at_step(self, state: int) -> bool:
         return state != 2
 
@@ -198,6 +201,9 @@ class Utf8Grammar:
 
     def features(self, state: tuple[bool, tuple]) -> tuple[int, ...]:
         return ()
+
+    def transpose_features(self, semitones: int) -> np.ndarray:
+        return np.zeros((0, 0), np.int32)
 
     def at_step(self, state: tuple[bool, tuple]) -> bool:
         return not state[1]

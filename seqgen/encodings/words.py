@@ -22,7 +22,8 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020
 # vowel signs and accents that no letter absorbs belong to their word: Devanagari, Arabic, Hebrew, Thai
 _MARKS = "".join(chr(code) for code in range(0x300, 0x3000) if unicodedata.category(chr(code))[0] == "M")
 _LETTER = rf"(?![{_CJK}])\w[{_MARKS}\u200c\u200d]*"
-_TOKEN = re.compile(rf"[{_CJK}]|(?:{_LETTER})+(?:['’](?:{_LETTER})+)*| |[^\w ]")
+WORD = re.compile(rf"[{_CJK}]|(?:{_LETTER})+(?:['’](?:{_LETTER})+)*")
+_TOKEN = re.compile(rf"{WORD.pattern}| |[^\w ]")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _NO_SPACE_BEFORE = frozenset(",.;:!?)]}%…»”\n\t。，、；：！？）」』")
 _NO_SPACE_AFTER = frozenset("([{«“\n\t。，、；：！？（「『")
@@ -59,7 +60,7 @@ class Words:
             if token == " ":
                 spaces += 1
                 continue
-            usual = _usual_space(before, token)
+            usual = usual_space(before, token)
             tokens += [JOIN] if usual > spaces else [SPACE] * (spaces - usual)
             tokens.append(token)
             before, spaces = token, 0
@@ -75,7 +76,7 @@ class Words:
             elif token == SPACE:
                 glue += 1
             else:
-                text += [" " * max(0, _usual_space(before, token) + glue), token]
+                text += [" " * max(0, usual_space(before, token) + glue), token]
                 before, glue = token, 0
         return "".join(text) + " " * glue
 
@@ -94,7 +95,7 @@ class Words:
         return None
 
 
-def _usual_space(before: str, after: str) -> int:
+def usual_space(before: str, after: str) -> int:
     """1 if a space usually stands between two tokens, else 0."""
     if not before or before in _NO_SPACE_AFTER or after in _NO_SPACE_BEFORE:
         return 0

@@ -6,7 +6,6 @@ character is claimed. An illegal target is an error naming the place. Sums are i
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +23,6 @@ _BATCH = 64
 # which is then held against the state in which the piece before it ended.
 _SHORTEST_PIECE, _READ_BEFORE = 4096, 512
 _SAME_STATE = 1e-5
-_WIDE = 50_000  # numbers in the state of all lanes from which a second thread is worth its costs
 
 
 class Score(NamedTuple):
@@ -66,6 +64,26 @@ def score(
         TokenError: a target is not legal where it stands.
         SamplingError: the model gives a target no finite probability.
     """
+    walks, nats, hits = _scored(stepper, encoding, vocabulary, sequences, window)
+    return _summary(encoding, sequences, walks, nats, hits)
+
+
+def surprises(
+    stepper: Stepper, encoding: Encoding[Any], vocabulary: Vocabulary, sequences: Sequence[IdSequence]
+) -> list[float]:
+    """Nats per token of each sequence, as `score` counts them."""
+    walks, nats, _ = _scored(stepper, encoding, vocabulary, sequences, None)
+    return [float(cost[row.targets].mean()) for cost, row in zip(nats, walks, strict=True)]
+
+
+def _scored(
+    stepper: Stepper,
+    encoding: Encoding[Any],
+    vocabulary: Vocabulary,
+    sequences: Sequence[IdSequence],
+    window: int | None,
+) -> tuple[list[Walk], list[np.ndarray], list[np.ndarray]]:
+    """For each sequence what the grammar says of it, and as `_run`."""
     if window is not None and window < 1:
         raise ConfigError(f"the window must be at least 1 token, not {window}")
     if not sequences:
@@ -73,10 +91,8 @@ def score(
     grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
     table = MaskTable()
     walks = [walk(grammar, kinds, sequence, table) for sequence in sequences]
-    wide = _BATCH * sum(array.size for array in stepper.start(1)) >= _WIDE
-    with nullcontext() if wide else one_thread():
-        nats, hits = _run(stepper, sequences, walks, table.scoring(), window)
-    return _summary(encoding, sequences, walks, nats, hits)
+    with one_thread():
+        return walks, *_run(stepper, sequences, walks, table.scoring(), window)
 
 
 class _Piece(NamedTuple):

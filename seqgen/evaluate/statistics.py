@@ -179,7 +179,7 @@ def _sum(counts: Iterable[Counts]) -> Counts:
 
 def pitch_classes(piece: Piece) -> Counts:
     """Notes by semitones above the tonic, 0 to 11; above C where the piece has no key."""
-    return _counted((_pitched(piece)["pitch"].astype(np.int64) - (tonic(piece) or 0)) % 12)
+    return _counted((pitched(piece)["pitch"].astype(np.int64) - (tonic(piece) or 0)) % 12)
 
 
 def melodic_intervals(piece: Piece) -> Counts:
@@ -193,7 +193,7 @@ def melodic_intervals(piece: Piece) -> Counts:
 def durations(piece: Piece) -> Counts:
     """Notes by their duration in quarter notes, at most 8."""
     longest = LONGEST_DURATION * piece.ticks_per_quarter
-    return _counted(np.minimum(_pitched(piece)["duration"], longest), piece.ticks_per_quarter)
+    return _counted(np.minimum(pitched(piece)["duration"], longest), piece.ticks_per_quarter)
 
 
 def bar_positions(piece: Piece) -> Counts:
@@ -290,21 +290,21 @@ def tonic(piece: Piece) -> int | None:
 
 def _final_classes(piece: Piece) -> list[int] | None:
     """Semitones above the tonic, 0 to 11, of the notes that end with the piece, from the lowest note up."""
-    key, notes = tonic(piece), _pitched(piece)
+    key, notes = tonic(piece), pitched(piece)
     if key is None or not len(notes):
         return None
     ends = notes["onset"] + notes["duration"]
     return [(pitch - key) % 12 for pitch in sorted(notes["pitch"][ends == ends.max()].tolist())]
 
 
-def _pitched(piece: Piece) -> np.ndarray:
+def pitched(piece: Piece) -> np.ndarray:
     """`(n,)` of NOTE: the notes that are no drums."""
     return piece.notes[~drum_notes(piece)]
 
 
 def _placed(piece: Piece) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each pitched note the bar, counted from 0, the ticks since its bar line, and the pitch; each `(n,)`."""
-    notes, lines = _pitched(piece), np.array(piece.bar_lines())
+    notes, lines = pitched(piece), np.array(piece.bar_lines())
     if piece.pickup_ticks:  # the line of its bar lies before the piece
         meter = piece.meters[0] if piece.meters else Meter(0, 4, 4)
         lines[0] = min(0, piece.pickup_ticks - piece.ticks_per_quarter * 4 * meter.numerator // meter.denominator)

@@ -12,7 +12,7 @@ a quarter. A file of 0 notes is refused. Every line of a text comes back with a 
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def jsonl_bytes(source: Piece | str) -> bytes:
     """JSON lines of a piece or a text; the keys of a note are always in the same order."""
     if isinstance(source, str):
         lines = source.removesuffix("\n").split("\n") if source else []
-        objects = [{"text": line} for line in lines]
+        objects: list[dict[str, Any]] = [{"text": line} for line in lines]
     else:
         objects = [row._asdict() for row in rows(source)]
     return b"".join(_line(item) for item in objects)

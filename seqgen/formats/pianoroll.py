@@ -4,8 +4,8 @@ Pitch goes up, time to the right; parts differ in colour, velocity in opacity. D
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape  # that of xml.sax would load a client for the web
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 from seqgen.formats import engraving
 from seqgen.formats.musicxml import NOT_XML
@@ -15,6 +15,7 @@ from seqgen.piece import Piece, Text
 # Okabe and Ito's colours, which stay apart for colour-blind eyes; without their yellow, which is lost on white
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5d4a9c", "#4d4d4d")
 INK, SOFT, LINE, BEAT, SHADE, PAPER = "#22272e", "#6b7280", "#c3c8d0", "#e6e8ec", "#f1f3f6", "#ffffff"
+FOUND = "#ffe9a8"
 FONT = "Inter, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
 MARGIN = 20
@@ -39,6 +40,15 @@ DRUMS = {
 }  # fmt: skip
 MAJOR = ["C♭", "G♭", "D♭", "A♭", "E♭", "B♭", "F", "C", "G", "D", "A", "E", "B", "F♯", "C♯"]
 MINOR = ["A♭", "E♭", "B♭", "F", "C", "G", "D", "A", "E", "B", "F♯", "C♯", "G♯", "D♯", "A♯"]
+
+
+class Highlight(NamedTuple):
+    """The notes of a part that begin from `begin` on and before `end`, in ticks, with a label."""
+
+    part: int
+    begin: int
+    end: int
+    label: str
 
 
 class _Frame(NamedTuple):
@@ -79,8 +89,8 @@ def to_bytes(piece: Piece) -> bytes:
     return to_svg(piece).encode()
 
 
-def to_svg(piece: Piece) -> str:
-    """An SVG document; the same piece gives the same text."""
+def to_svg(piece: Piece, highlights: Sequence[Highlight] = ()) -> str:
+    """An SVG document; the same piece gives the same text. What is in `highlights` is framed and labelled."""
     layout = engraving.bars(piece)
     provenance = [mark.text for mark in piece.markers if mark.text.startswith(PROVENANCE)]
     marks = [*piece.chords, *(mark for mark in piece.markers if mark.text not in provenance)]
@@ -105,7 +115,9 @@ def to_svg(piece: Piece) -> str:
         *_lanes(frame),
         *_bar_lines(frame, layout),
         *_mark_labels(frame, marks),
+        *_frames(piece, frame, highlights),
         *_notes(piece, frame),
+        *_frame_labels(piece, frame, highlights),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -235,6 +247,34 @@ def _mark_labels(frame: _Frame, marks: Iterable[Text]) -> Iterator[str]:
             free = x + LETTER * len(text) + 4
 
 
+def _frames(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Iterator[str]:
+    """Below the notes, so that these keep their colours."""
+    for highlight in highlights:
+        left, top, bottom = _corners(piece, frame, highlight)
+        yield (
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{frame.x(highlight.end) - left:.1f}"'
+            f' height="{bottom - top:.1f}" rx="4" fill="{FOUND}" fill-opacity="0.7" stroke="{_colour(highlight.part)}"'
+            f' stroke-width="1.5"><title>{_text(highlight.label)}</title></rect>'
+        )
+
+
+def _frame_labels(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Iterator[str]:
+    """Above the notes, in the upper left corner, with paper around the letters."""
+    halo = f'font-weight="600" stroke="{PAPER}" stroke-width="3" paint-order="stroke"'
+    for highlight in highlights:
+        left, top, _ = _corners(piece, frame, highlight)
+        yield _label(left + 2, top - 2, _shortened(highlight.label), 10, INK, halo)
+
+
+def _corners(piece: Piece, frame: _Frame, highlight: Highlight) -> tuple[float, float, float]:
+    """Left, upper and lower edge of a highlight, which holds a note at least."""
+    notes = piece.part_notes(highlight.part)
+    within = notes[(notes["onset"] >= highlight.begin) & (notes["onset"] < highlight.end)]
+    edges = [frame.y(int(pitch), piece.parts[highlight.part].drums) for pitch in within["pitch"]]
+    height = DRUM_LANE if piece.parts[highlight.part].drums else frame.lane
+    return frame.x(highlight.begin), min(edges) - 1, max(edges) + height + 1
+
+
 def _notes(piece: Piece, frame: _Frame) -> Iterator[str]:
     for index, part in enumerate(piece.parts):
         notes = piece.part_notes(index).tolist()
@@ -275,4 +315,4 @@ def _label(x: float, y: float, text: str, size: int, colour: str, more: str = ""
 
 
 def _text(text: str) -> str:
-    return escape(NOT_XML.sub("", text))
+    return escape(NOT_XML.sub("", text), quote=False)

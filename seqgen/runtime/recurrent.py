@@ -1,26 +1,26 @@
 """The numpy stepper of stacked LSTM or GRU cells under one densor.
 
-The mathematics is Keras': LSTM after Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000), GRU
-after Cho et al. (2014) in the `reset_after` form. What is prepared once, so that a step does little:
-
-- the first layer never sees a one-hot: its input product is a row of the kernel, to which the bias is already added;
-- sigmoid(x) = tanh(x / 2) / 2 + 1/2, so the columns of the sigmoid gates are halved (exact in floating point), one
-  tanh serves all gates, and nothing can overflow;
-- the hidden states of all layers lie side by side, so [input, hidden] of an upper layer is a slice, not a copy;
-- a batch of one is computed on vectors, which BLAS and numpy do faster than on matrices of one row. Every line below
-  serves both: `...` stands for the batch or for nothing.
+The first layer never sees a one-hot: its input product is a row of the kernel, to which the bias is already added, and
+one more row for each feature. A batch of one is computed on vectors, which BLAS and numpy do faster than on matrices
+of one row. A batch that is worth it is shared out over the processors, row by row.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from seqgen.errors import ConfigError, TokenError
 from seqgen.modelfile import Architecture, check_weights
+from seqgen.runtime.cells import GRU, LSTM
+from seqgen.runtime.product import Kernel
 from seqgen.stepper import State
+from seqgen.threads import processors, together
 
-_HALF = np.array(0.5, np.float32)  # an array, since numpy converts a Python float anew at every call
+_WORTH = 30_000_000  # multiplications a step from which a second processor is worth calling
+_FEWEST = 16  # rows a processor
 
 
 class RecurrentStepper:
@@ -39,8 +39,12 @@ class RecurrentStepper:
     (1, 5)
     """
 
-    def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, architecture: Architecture, weights: Mapping[str, np.ndarray], *, threads: int | None = None
+    ) -> None:
         """weights: named and shaped as in `modelfile.tensor_shapes(architecture)`; copied.
+
+        threads: over how many a large batch is shared out; None for as many as there are processors.
 
         Raises:
             ModelFileError: weights that do not fit the architecture.
@@ -48,11 +52,17 @@ class RecurrentStepper:
         check_weights(architecture, weights)
         self.n_values = architecture.n_values
         self.feature_sizes = architecture.feature_sizes
+        sizes = (self.n_values, *self.feature_sizes)
+        self._first_rows = [sum(sizes[:index]) for index in range(1, len(sizes))]  # of each feature, in the table
         self._width = architecture.layers * architecture.n_a
-        self._cells = (_LSTM if architecture.cell == "lstm" else _GRU)(architecture, weights)
-        self._kernel = np.array(weights["densor/kernel"], np.float32)
+        self._cells = (LSTM if architecture.cell == "lstm" else GRU)(architecture, weights)
+        self._densor = Kernel(np.array(weights["densor/kernel"], np.float32))
         self._bias = np.array(weights["densor/bias"], np.float32)
+        self._work = sum(array.size for name, array in weights.items() if name != "layers/0/kernel")  # of one row
+        self._threads = processors() if threads is None else threads
+        self._state: State = ()  # to which the following belong
         self._logits = np.empty((0, self.n_values), np.float32)
+        self._shares: list[_Share] = []
 
     def start(self, batch: int, context: Any = None) -> State:
         """Zeros.
@@ -71,157 +81,97 @@ class RecurrentStepper:
             TokenError: an id or a feature outside its range.
             ConfigError: a state of another batch size, or not as many features as the model was trained with.
         """
-        batch = len(ids)
-        if len(state[0]) != batch:
-            raise ConfigError(f"{batch} ids came with the state of {len(state[0])} rows")
-        if batch != len(self._logits):
-            self._logits = np.empty((batch, self.n_values), np.float32)
-            self._cells.allocate(() if batch == 1 else (batch,))
-        columns = self._columns(ids, features)
-        if batch == 1:
-            a, logits = self._cells.step([column[0] for column in columns], [s[0] for s in state]), self._logits[0]
+        if state is not self._state:
+            self._bind(state)
+        if len(ids) != len(self._logits):
+            raise ConfigError(f"{len(ids)} ids came with the state of {len(self._logits)} rows")
+        places = self._places(ids, features)
+        if len(self._shares) == 1:
+            self._shares[0].step(places)
         else:
-            a, logits = self._cells.step(columns, state), self._logits
-        np.dot(a, self._kernel, out=logits)  # (..., n_values)
-        np.add(logits, self._bias, out=logits)
+            together([partial(share.step, [column[share.rows] for column in places]) for share in self._shares])
         return self._logits, state
 
     def take(self, state: State, rows: np.ndarray) -> State:
         """See `Stepper.take`."""
         return tuple(array[np.asarray(rows)] for array in state)
 
-    def _columns(self, ids: np.ndarray, features: np.ndarray | None) -> list[np.ndarray]:
-        """The ids, then each feature, `(batch,)`, in range: numpy would take -1 for the last row."""
-        _check(ids, self.n_values, "id")
+    def _bind(self, state: State) -> None:
+        """Look up once what every step with this state needs."""
+        batch = len(state[0])
+        worth = min(self._threads, batch // _FEWEST, batch * self._work // _WORTH)
+        ends = [batch * share // max(1, worth) for share in range(max(1, worth) + 1)]
+        if batch != len(self._logits):
+            self._logits = np.empty((batch, self.n_values), np.float32)
+        self._shares = [
+            _Share(slice(begin, end) if batch > 1 else 0, self._cells, self._densor, self._bias, state, self._logits)
+            for begin, end in pairwise(ends)
+        ]
+        self._state = state
+
+    def _places(self, ids: np.ndarray, features: np.ndarray | None) -> list[Any]:
+        """The rows of the table to add: `(batch,)` for the ids and for each feature; numbers for a batch of one.
+
+        All are in range: numpy would take -1 for the last row.
+        """
         if features is None and not self.feature_sizes:
-            return [ids]
+            return [_checked(ids, self.n_values, "id")]
         wanted = (len(ids), len(self.feature_sizes))
         if features is None or features.shape != wanted:
             came = "none" if features is None else f"{features.shape}"
             raise ConfigError(f"the model needs features of shape {wanted}, not {came}")
-        columns = list(features.T)
-        for index, (column, size) in enumerate(zip(columns, self.feature_sizes, strict=True)):
-            _check(column, size, f"feature {index}")
-        return [ids, *columns]
+        places = [_checked(ids, self.n_values, "id")]
+        for index, (size, first) in enumerate(zip(self.feature_sizes, self._first_rows, strict=True)):
+            places.append(first + _checked(features[:, index], size, f"feature {index}"))
+        return places
 
 
-class _LSTM:
-    """A stack of LSTM cells; its gates lie in the order input, forget, output, candidate."""
+class _Share:
+    """Some rows of a batch, or its only row, with buffers of their own."""
 
-    n_states = 2
+    def __init__(
+        self,
+        rows: slice | int,
+        cells: LSTM | GRU,
+        densor: Kernel,
+        bias: np.ndarray,
+        state: State,
+        logits: np.ndarray,
+    ) -> None:
+        arrays = [array[rows] for array in state]
+        self.rows, self._table, self._bias, self._out = rows, cells.table, bias, logits[rows]
+        self._first, self._others = cells.bind(arrays)
+        self._product = densor.onto(arrays[0][..., -densor.matrix.shape[0] :], self._out)
+        shape = (*arrays[0].shape[:-1], cells.table.shape[1])
+        self._x, self._more = np.empty(shape, np.float32), np.empty(shape, np.float32)
 
-    def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
-        self.n_a = n_a = architecture.n_a
-        i, f, g, o = (np.arange(gate * n_a, (gate + 1) * n_a) for gate in range(4))  # Keras' order
-        order = np.concatenate([i, f, o, g])
-        scale = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), n_a)
-        kernels, recurrent, biases = _stack(architecture, weights, lambda array: array[..., order] * scale)
-        self.tables = _tables(kernels[0], biases[0], architecture)
-        self.biases = biases  # (4 n_a,)
-        # What a layer multiplies: [its input, its hidden state], and for the first its hidden state alone.
-        pairs = zip(kernels[1:], recurrent[1:], strict=True)
-        self.kernels = [recurrent[0], *(np.concatenate(pair) for pair in pairs)]
+    def step(self, places: Sequence[Any]) -> None:
+        """From the rows of the table to logits."""
+        self._first(self._row(places) if isinstance(self.rows, int) else self._gathered(places))
+        for advance in self._others:
+            advance()
+        self._product()  # (..., n_values)
+        np.add(self._out, self._bias, self._out)
 
-    def allocate(self, batch: tuple[int, ...]) -> None:
-        n_a = self.n_a
-        self.gates = np.empty((*batch, 4 * n_a), np.float32)
-        self.sigmoids = self.gates[..., : 3 * n_a]
-        self.i, self.f, self.o, self.g = (self.gates[..., k * n_a : (k + 1) * n_a] for k in range(4))
+    def _row(self, places: Sequence[int]) -> np.ndarray:
+        x = self._table[places[0]]
+        for place in places[1:]:
+            x = np.add(x, self._table[place], self._x)
+        return x
 
-    def step(self, rows: Sequence[Any], state: Sequence[np.ndarray]) -> np.ndarray:
-        """Update `state` in place from the rows of the tables; return the last layer's a."""
-        a_all, c_all = state  # (..., layers * n_a)
-        gates, sigmoids, n_a = self.gates, self.sigmoids, self.n_a
-        for layer, kernel in enumerate(self.kernels):
-            begin, end = layer * n_a, (layer + 1) * n_a
-            np.dot(a_all[..., max(begin - n_a, 0) : end], kernel, out=gates)  # (..., 4 n_a)
-            if layer:
-                np.add(gates, self.biases[layer], out=gates)
-            else:
-                for table, row in zip(self.tables, rows, strict=True):
-                    np.add(gates, table[row], out=gates)
-            np.tanh(gates, out=gates)
-            np.multiply(sigmoids, _HALF, out=sigmoids)
-            np.add(sigmoids, _HALF, out=sigmoids)
-            a, c = a_all[..., begin:end], c_all[..., begin:end]
-            np.multiply(c, self.f, out=c)
-            np.multiply(self.i, self.g, out=self.g)
-            np.add(c, self.g, out=c)  # c = f * c + i * g
-            np.tanh(c, out=a)
-            np.multiply(a, self.o, out=a)  # a = o * tanh(c)
-        return a_all[..., -n_a:]
+    def _gathered(self, places: Sequence[np.ndarray]) -> np.ndarray:
+        x = self._table.take(places[0], 0, self._x, "clip")  # all are in range; otherwise numpy would buffer the rows
+        for column in places[1:]:
+            np.add(x, self._table.take(column, 0, self._more, "clip"), x)
+        return x
 
 
-class _GRU:
-    """A stack of GRU cells (`reset_after`); its gates lie in Keras' order update, reset, candidate."""
-
-    n_states = 1
-
-    def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
-        self.n_a = n_a = architecture.n_a
-        scale = np.repeat(np.array([0.5, 0.5, 1], np.float32), n_a)
-        kernels, recurrent, biases = _stack(architecture, weights, lambda array: array * scale)
-        # The recurrent bias stays apart for the candidate only, where the reset gate comes in between.
-        self.biases = [bias[0] + np.where(np.arange(3 * n_a) < 2 * n_a, bias[1], 0) for bias in biases]
-        self.candidate_biases = [bias[1, 2 * n_a :].copy() for bias in biases]
-        self.tables = _tables(kernels[0], self.biases[0], architecture)
-        self.kernels, self.recurrent = kernels, recurrent
-
-    def allocate(self, batch: tuple[int, ...]) -> None:
-        n_a = self.n_a
-        self.x, self.inner = (np.empty((*batch, 3 * n_a), np.float32) for _ in range(2))
-        self.gates, self.candidate = self.inner[..., : 2 * n_a], self.inner[..., 2 * n_a :]
-        self.update, self.reset = self.inner[..., :n_a], self.inner[..., n_a : 2 * n_a]
-
-    def step(self, rows: Sequence[Any], state: Sequence[np.ndarray]) -> np.ndarray:
-        """Update `state` in place from the rows of the tables; return the last layer's a."""
-        (a_all,) = state  # (..., layers * n_a)
-        inner, gates, candidate, n_a = self.inner, self.gates, self.candidate, self.n_a
-        for layer, recurrent in enumerate(self.recurrent):
-            begin, end = layer * n_a, (layer + 1) * n_a
-            if layer:
-                x = np.dot(a_all[..., begin - n_a : begin], self.kernels[layer], out=self.x)  # (..., 3 n_a)
-                np.add(x, self.biases[layer], out=x)
-            else:
-                x = self.tables[0][rows[0]]
-                for table, row in zip(self.tables[1:], rows[1:], strict=True):
-                    x = np.add(x, table[row], out=self.x)
-            a = a_all[..., begin:end]
-            np.dot(a, recurrent, out=inner)
-            np.add(gates, x[..., : 2 * n_a], out=gates)
-            np.tanh(gates, out=gates)
-            np.multiply(gates, _HALF, out=gates)
-            np.add(gates, _HALF, out=gates)
-            np.add(candidate, self.candidate_biases[layer], out=candidate)
-            np.multiply(candidate, self.reset, out=candidate)
-            np.add(candidate, x[..., 2 * n_a :], out=candidate)
-            np.tanh(candidate, out=candidate)
-            np.subtract(a, candidate, out=a)
-            np.multiply(a, self.update, out=a)
-            np.add(a, candidate, out=a)  # a = update * a + (1 - update) * candidate
-        return a_all[..., -n_a:]
-
-
-def _stack(
-    architecture: Architecture, weights: Mapping[str, np.ndarray], prepare: Callable[[np.ndarray], np.ndarray]
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Kernels, recurrent kernels and biases of all layers, each a prepared copy with contiguous rows."""
-
-    def named(name: str) -> list[np.ndarray]:
-        arrays = [np.asarray(weights[f"layers/{layer}/{name}"], np.float32) for layer in range(architecture.layers)]
-        return [np.ascontiguousarray(prepare(array)) for array in arrays]
-
-    return named("kernel"), named("recurrent_kernel"), named("bias")
-
-
-def _tables(kernel: np.ndarray, bias: np.ndarray, architecture: Architecture) -> list[np.ndarray]:
-    """The first kernel cut into one table of rows for the ids, bias added, and one for each feature."""
-    sizes = (architecture.n_values, *architecture.feature_sizes)
-    ids, *features = np.split(kernel, np.cumsum(sizes)[:-1])
-    return [ids + bias, *features]
-
-
-def _check(column: np.ndarray, size: int, what: str) -> None:
-    low, high = (column[0], column[0]) if len(column) == 1 else (column.min(), column.max())
+def _checked(column: np.ndarray, size: int, what: str) -> Any:
+    """The column itself, or its only number."""
+    if len(column) == 1:
+        low = high = column = column.item()
+    else:
+        low, high = column.min(), column.max()
     if low < 0 or high >= size:
         raise TokenError(f"{what} {low if low < 0 else high} is outside 0 to {size - 1}")
+    return column

@@ -1,5 +1,6 @@
 """Choosing the next id, and the next: strategies and the loop, for any stepper, under any constraints."""
 
+from seqgen.sampling.beam import beam
 from seqgen.sampling.sample import Sampled, sample
 from seqgen.sampling.strategies import Curve, Plan, Strategy, draw, probabilities, streams
 from seqgen.sampling.walk import Setting, Walk, broken
@@ -11,6 +12,7 @@ __all__ = [
     "Setting",
     "Strategy",
     "Walk",
+    "beam",
     "broken",
     "draw",
     "probabilities",

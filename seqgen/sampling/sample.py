@@ -26,6 +26,7 @@ from seqgen.vocabulary import END
 MOST_RETREATS = 1000
 _LEAST = 1e-300  # of the mass; so that its logarithm is finite
 _REMEMBERED = 512  # ids a sequence can go back
+_REMEMBERED_ROWS = 4096  # of a sequence, its particles together; a row's state takes some kilobytes
 _TOKENS_A_STEP = 200  # far more than any encoding spells in one step; a bound, so that no model loops for ever
 
 
@@ -60,20 +61,18 @@ def sample(
         SamplingError: the constraints leave no legal id, or the model's logits are not finite.
     """
     plan = strategy if isinstance(strategy, Plan) else Plan(**strategy._asdict())
-    walk = Walk.begin(setting, prefixes)
+    walk = Walk.begin(setting, prefixes, steps)
     searches = [
         _Search(steps[index], random[index], particles, walk.rows[index].moment.time) for index in range(len(prefixes))
     ]
     if particles > 1:
         walk = walk.take(np.repeat(np.arange(len(prefixes)), particles).tolist())
     run = _Run(setting, walk, [path for search in searches for path in search.paths], plan)
-    for _ in range(max(steps) * _TOKENS_A_STEP + MOST_RETREATS * _REMEMBERED):
+    while run.paths:
         run.step()
         if progress is not None:
             progress(max(path.steps for search in searches for path in search.paths))
-        if not run.paths:
-            return [search.chosen() for search in searches]
-    raise SamplingError(f"the model spelled {_TOKENS_A_STEP} tokens a step without finishing; train it longer")
+    return [search.chosen() for search in searches]
 
 
 class _Path:
@@ -81,15 +80,29 @@ class _Path:
 
     def __init__(self, search: "_Search") -> None:
         self.search = search
-        self.ids: list[int] = []
+        self.past: tuple | None = None  # the last id and the past before it, so that a copy shares it
+        self.length = 0  # ids
         self.steps = 0
         self.log_weight = 0.0
         self.ended = False
 
     def copy(self) -> "_Path":
         path = _Path(self.search)
-        path.ids, path.steps, path.log_weight, path.ended = list(self.ids), self.steps, self.log_weight, self.ended
+        path.past, path.length, path.steps = self.past, self.length, self.steps
+        path.log_weight, path.ended = self.log_weight, self.ended
         return path
+
+    def push(self, id: int) -> None:
+        self.past = (id, self.past)
+        self.length += 1
+
+    def last(self, count: int) -> list[int]:
+        """The last ids, as many as there are up to `count`, the last first."""
+        ids, past = [], self.past
+        while past is not None and len(ids) < count:
+            id, past = past
+            ids.append(id)
+        return ids
 
 
 class _Past(NamedTuple):
@@ -97,9 +110,9 @@ class _Past(NamedTuple):
 
     walk: Walk  # the rows that were on their way
     paths: list[_Path]  # of these rows, copied
-    resting: list[_Path]  # those that had ended
+    resting: list[_Path]  # those that had ended, or had all their steps
     barred: set[int]
-    may_end: bool  # whether END was legal, of a single row
+    may_end: list[int]  # those of `paths` for which END was legal
 
 
 class _Search:
@@ -108,18 +121,19 @@ class _Search:
     def __init__(self, steps: int, random: np.random.Generator, particles: int, begin: int | None) -> None:
         self.steps, self.random, self.particles, self.begin = steps, random, particles, begin
         self.paths = [_Path(self) for _ in range(particles)]  # ended or not
-        self.past: deque[_Past] = deque(maxlen=_REMEMBERED)
+        self.past: deque[_Past] = deque(maxlen=max(1, min(_REMEMBERED, _REMEMBERED_ROWS // particles)))
         self.barred: set[int] = set()  # what led to nothing from here
         self.retreats = 0
-        self.furthest = 0  # ids, when nothing was left last
-        self.back = 1  # how many ids to go back next time
+        self.furthest = 0  # ids, where it was stuck
+        self.back = 1  # how many ids before that to go back to next time
+        self.leapt = False  # whether it went back more than one id at once
 
     def chosen(self) -> Sampled:
         """One of the particles, by weight."""
         path = self.paths[0]
         if len(self.paths) > 1:
             path = self.paths[int(draw(_shares(self.paths)[None], np.array([self.random.random()]))[0])]
-        return Sampled(path.ids, path.steps, path.ended)
+        return Sampled(path.last(path.length)[::-1], path.steps, path.ended)
 
 
 class _Run:
@@ -139,11 +153,11 @@ class _Run:
         if not alive.all():
             self._leave(alive)
             return
+        if self._bounded:
+            self._remember(legal)  # before the weights, which are taken anew by whoever comes back here
         probability = self._probabilities(legal)
         if self._particles > 1:
-            legal, probability = self._weigh(legal, probability)
-        if self._bounded:
-            self._remember(legal)
+            probability = self._weigh(legal, probability)
         self._draw(probability)
 
     def _legal(self) -> np.ndarray:
@@ -158,20 +172,21 @@ class _Run:
     def _probabilities(self, legal: np.ndarray, *, truncated: bool = True) -> np.ndarray:
         """`(rows, n_values)`; without the truncations top-k, top-p and min-p where a weight is asked for."""
         rows = [slice(None)] if self._plan.constant else [slice(row, row + 1) for row in range(len(self.paths))]
+        strategies = [self._plan.at(self._share(row.start or 0)) for row in rows]
+        recent = self._recent() if any(strategy.penalty != 1 for strategy in strategies) else None
         found = []
-        for row in rows:
-            strategy = self._plan.at(self._share(row.start or 0))
+        for row, strategy in zip(rows, strategies, strict=True):
             if not truncated:
                 strategy = strategy._replace(top_k=0, top_p=1.0, min_p=0.0)
-            recent = self._recent(row) if strategy.penalty != 1 else None
-            found.append(probabilities(self.walk.logits[row], legal[row], strategy, recent))
+            of_row = None if recent is None else recent[row]
+            found.append(probabilities(self.walk.logits[row], legal[row], strategy, of_row))
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _recent(self, rows: slice) -> np.ndarray:
+    def _recent(self) -> np.ndarray:
         recent = np.zeros((len(self.paths), self.setting.stepper.n_values), bool)
         for mask, path in zip(recent, self.paths, strict=True):
-            mask[path.ids[-PENALTY_WINDOW:]] = True
-        return (recent & self.setting.penalised)[rows]
+            mask[path.last(PENALTY_WINDOW)] = True
+        return recent & self.setting.penalised
 
     def _share(self, row: int) -> float:
         """How much of the piece is behind a row: of its time where its end is known, else of its steps."""
@@ -183,8 +198,12 @@ class _Run:
 
     # particles
 
-    def _weigh(self, legal: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weigh each row by the share of the model's belief that is legal, and resample the sequences that need it."""
+    def _weigh(self, legal: np.ndarray, probability: np.ndarray) -> np.ndarray:
+        """Weigh each row by the share of the model's belief that is legal, and resample the sequences that need it.
+
+        Returns `probability` of the rows there are then. A particle that has ended keeps its weight: nothing is asked
+        of it any more.
+        """
         believed = self._probabilities(self.walk.grammatical(), truncated=False)
         mass = np.where(legal, believed, 0).sum(axis=1)
         for path, share in zip(self.paths, mass.tolist(), strict=True):
@@ -208,66 +227,84 @@ class _Run:
         if rows != list(range(len(self.paths))):
             self.walk = self.walk.take(rows)
         self.paths = paths
-        return legal[rows], probability[rows]
+        return probability[rows]
 
     # going back
 
     def _remember(self, legal: np.ndarray) -> None:
         for search, rows in self._by_search().items():
             paths = [self.paths[row] for row in rows]
-            resting = [path for path in search.paths if path.ended]
-            may_end = self._particles == 1 and bool(legal[rows[0], END])
+            going = set(paths)
+            resting = [path for path in search.paths if path not in going]
+            may_end = np.flatnonzero(legal[rows, END]).tolist()
             past = _Past(self.walk.take(rows), [path.copy() for path in paths], resting, search.barred, may_end)
             search.past.append(past)
 
     def _leave(self, alive: np.ndarray) -> None:
         """Drop the particles that cannot go on; sequences that have no other go back."""
-        dead = [self.paths[row] for row in np.flatnonzero(~alive)]
-        stuck = []
+        dead = dict.fromkeys(self.paths[row] for row in np.flatnonzero(~alive))
+        stuck = {}
         for search in dict.fromkeys(path.search for path in dead):
             left = [path for path in search.paths if path not in dead]
             if left:
                 search.paths = left
             else:
-                stuck.append(search)
+                stuck[search] = None
         self._keep([row for row, path in enumerate(self.paths) if path not in dead or path.search in stuck])
         for search in stuck:
             self._retreat(search)
 
     def _retreat(self, search: _Search) -> None:
-        """Go back with a sequence that is stuck, further each time until it gets past where it was."""
+        """Go back with a sequence that is stuck, further each time until it gets past where it was.
+
+        What was taken there is not taken again: one id back it has led to nothing for certain, from further back it
+        is only likely to. So that nothing is excluded for good, a sequence that comes to its start may do it all again.
+        """
         row = next(row for row, path in enumerate(self.paths) if path.search is search)
         path = self.paths[row]
         if self._must_end and path.steps >= search.steps and self._cut(search):
             return
         search.retreats += 1
-        if len(path.ids) > search.furthest:
-            search.furthest, search.back = len(path.ids), 1
-        if not search.past or search.retreats > MOST_RETREATS:
-            tried = f", also after going back {search.retreats - 1} times" if search.retreats > 1 else ""
-            raise SamplingError(self.walk.why(row) + tried)
-        past = search.past.pop()
-        for _ in range(min(search.back, len(search.past) + 1) - 1):
-            past = search.past.pop()
-        # one id back, what was taken there has led to nothing; from further back it might yet lead elsewhere, but a
-        # greedy choice would only be made again
+        if path.length > search.furthest:
+            search.furthest, search.back = path.length, 1
+        if search.retreats > MOST_RETREATS or not (search.past or search.leapt):
+            before = search.retreats - 1
+            tried = f", also after going back {before:,} time{'s' * (before != 1)}" if before else ""
+            raise SamplingError(self._why(row) + tried)
+        if not search.past:
+            search.barred, search.furthest, search.back, search.leapt = set(), 0, 1, False
+            return
+        past, went = search.past.pop(), 1
+        while search.past and past.paths[0].length > search.furthest - search.back:
+            past, went = search.past.pop(), went + 1
+        search.leapt |= went > 1
         search.barred = past.barred
-        if self._particles == 1 and (search.back == 1 or self._plan.at(0).temperature == 0):
-            search.barred = past.barred | {path.ids[len(past.paths[0].ids)]}
-        search.back *= 2
+        if self._particles == 1:
+            search.barred = past.barred | {path.last(path.length - past.paths[0].length)[-1]}
+        search.back += max(1, search.back // 8)
         self._drop(search)
         paths = [one.copy() for one in past.paths]
         search.paths = [*paths, *past.resting]
         self.walk = self.walk.joined(past.walk) if self.paths else past.walk
         self.paths = [*self.paths, *paths]
 
+    def _why(self, row: int) -> str:
+        """Why a sequence cannot go on, of one of its rows."""
+        path = self.paths[row]
+        if self._must_end and path.steps >= path.search.steps:
+            names = " and ".join(bound.name for bound in self.setting.bound)
+            return f"{names} did not come to an end within {path.search.steps:,} steps; allow more of them"
+        return self.walk.why(row)
+
     def _cut(self, search: _Search) -> bool:
         """End a sequence that has all its steps where it last might have ended; whether there is such a place."""
         for past in reversed(search.past):
             if past.may_end:
                 self._drop(search)
-                past.paths[0].ended = True
-                search.paths = [past.paths[0]]
+                ended = [past.paths[place] for place in past.may_end]
+                for path in ended:
+                    path.ended = True
+                search.paths = [*ended, *past.resting]
                 return True
         return False
 
@@ -284,14 +321,20 @@ class _Run:
             if id == END:
                 path.ended = True
             else:
-                path.ids.append(id)
+                path.push(id)
         self._keep([row for row, id in enumerate(ids) if id != END])
-        self.walk.advance([path.ids[-1] for path in self.paths])
+        ids = [id for id in ids if id != END]
+        self.walk.advance(ids)
         for path, row in zip(self.paths, self.walk.rows, strict=True):
             path.steps += self.setting.grammar.at_step(row.moment.state)
-        self._keep([n for n, path in enumerate(self.paths) if self._must_end or path.steps < path.search.steps])
-        if self.paths:
-            self.walk.feed([path.ids[-1] for path in self.paths])
+            if path.length > _TOKENS_A_STEP * path.search.steps:
+                raise SamplingError(
+                    f"the model spelled {_TOKENS_A_STEP} tokens a step without finishing; train it longer"
+                )
+        going = [n for n, path in enumerate(self.paths) if self._must_end or path.steps < path.search.steps]
+        self._keep(going)
+        if going:
+            self.walk.feed([ids[row] for row in going])
 
     def _keep(self, rows: Sequence[int]) -> None:
         if len(rows) < len(self.paths):
@@ -314,5 +357,6 @@ def _shares(paths: Sequence[_Path]) -> np.ndarray:
 
 def _systematic(shares: np.ndarray, uniform: float, count: int) -> list[int]:
     """Which particles go on, so that there are `count`: systematic resampling (Kitagawa 1996)."""
-    places = (np.arange(count) + uniform) / count
-    return np.searchsorted(shares.cumsum(), places, side="right").clip(max=len(shares) - 1).tolist()
+    cumulative = shares.cumsum()
+    places = (np.arange(count) + uniform) / count * cumulative[-1]  # scaled, so that rounding asks for no more
+    return np.searchsorted(cumulative, places, side="right").clip(max=len(shares) - 1).tolist()

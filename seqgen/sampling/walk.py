@@ -40,8 +40,12 @@ class Walk:
         self.setting, self.rows, self.state, self.logits = setting, rows, state, logits
 
     @classmethod
-    def begin(cls, setting: Setting, prefixes: Sequence[Sequence[int]]) -> "Walk":
+    def begin(
+        cls, setting: Setting, prefixes: Sequence[Sequence[int]], steps: Sequence[int | None] | None = None
+    ) -> "Walk":
         """After START and the ids that are given, whatever the constraints say: equally many for every row.
+
+        steps: of each row, how many may follow at most, for constraints that look ahead.
 
         Raises:
             SamplingError: a constraint cannot be met after this prefix.
@@ -54,6 +58,8 @@ class Walk:
             if place:
                 moments = [_advanced(setting, moment, int(id)) for moment, id in zip(moments, column, strict=True)]
             logits, state = setting.stepper.step(column, state, _features(setting, moments))
+        most = steps or [None] * len(prefixes)
+        moments = [moment._replace(steps=0, most=limit) for moment, limit in zip(moments, most, strict=True)]
         rows = [_started(setting, prefix, moment) for prefix, moment in zip(prefixes, moments, strict=True)]
         return cls(setting, rows, state, logits)
 
@@ -109,7 +115,10 @@ class Walk:
                 mask = mask & more
             if not mask.any():
                 break
-        return f"nothing may follow {place(setting, moment)}: {' and '.join(names)} leave no legal token"
+        reason = f"{' and '.join(names)} leave no legal token" if names else "there is no legal token"
+        if mask.any():
+            reason += " that has not been tried"
+        return f"nothing may follow {place(setting, moment)}: {reason}"
 
 
 def broken(setting: Setting, given: Sequence[int], prime: Sequence[int]) -> list[str]:
@@ -134,7 +143,7 @@ def broken(setting: Setting, given: Sequence[int], prime: Sequence[int]) -> list
 def place(setting: Setting, moment: Moment) -> str:
     """Where a row is, in words."""
     if setting.listener is None:
-        return "here"
+        return f"after {moment.steps:,} step{'s' * (moment.steps != 1)}"
     clock = moment.state.clock
     bar, position = divmod(clock.time + clock.offset, clock.bar)
     number = bar + (0 if clock.offset else 1)  # a pickup is bar 0
@@ -142,17 +151,22 @@ def place(setting: Setting, moment: Moment) -> str:
 
 
 def _advanced(setting: Setting, moment: Moment, id: int) -> Moment:
-    state, sounding, end = moment
+    state, sounding, end, steps, most = moment
     if sounding is not None and setting.listener is not None:
         sounding = setting.listener.advance(sounding, state, id)
-    return Moment(setting.grammar.advance(state, id), sounding, end)
+    state = setting.grammar.advance(state, id)
+    return Moment(state, sounding, end, steps + setting.grammar.at_step(state), most)
 
 
 def _started(setting: Setting, prefix: Sequence[int], moment: Moment) -> Row:
     ends = {end: bound.name for bound in setting.bound if (end := bound.end(moment)) is not None}
     if len(ends) > 1:
         raise SamplingError(f"{' and '.join(ends.values())} end at different moments; give only one of them")
-    moment = moment._replace(end=next(iter(ends), None))
+    end = next(iter(ends), None)
+    must_end = any(bound.must_end for bound in setting.bound)
+    if end is None and must_end and moment.most and setting.listener and setting.listener.on_grid:
+        end = moment.state.clock.time + moment.most  # a step is a grid step
+    moment = moment._replace(end=end)
     return Row(moment, tuple([bound.start(prefix, moment) for bound in setting.bound]))
 
 

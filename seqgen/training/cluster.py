@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seqgen.errors import ClusterError, ConfigError
-from seqgen.training.settings import Settings, cores
+from seqgen.threads import processors
+from seqgen.training.settings import Settings
 
 _WAIT = 600  # seconds for all to be there, and for a step: a host may read its corpus or compile for minutes
 _HERE, _GO = b"seqgen worker\n", b"go\n"
@@ -130,7 +131,7 @@ class Cluster:
 
     def with_shards(self, settings: Settings) -> Settings:
         """The settings with the chief's number of shards, which otherwise follows from each host's processors."""
-        shards = self.from_chief(str(settings.shards or cores()).encode())
+        shards = self.from_chief(str(settings.shards or processors()).encode())
         return replace(settings, shards=int(shards))
 
     def check_same(self, run: dict[str, Any]) -> None:

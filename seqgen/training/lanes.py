@@ -16,6 +16,13 @@ from seqgen.errors import CorpusError
 from seqgen.vocabulary import START
 
 
+class Transposition(NamedTuple):
+    """What a sequence becomes in another key."""
+
+    ids: np.ndarray  # (n_values,): the id each id becomes
+    features: np.ndarray  # (n_features, largest size): the value each value of each feature becomes
+
+
 class Window(NamedTuple):
     """One training step's data; time is the first axis."""
 
@@ -37,11 +44,11 @@ class Lanes:
         batch_size: int,
         tx: int,
         seed: int,
-        transpositions: Sequence[Sequence[np.ndarray]] | None = None,
+        transpositions: Sequence[Sequence[Transposition]] | None = None,
     ) -> None:
         """sequences: ids with START and END, and what the grammar says of each.
 
-        transpositions: for each sequence the `(n_values,)` tables it may be mapped by, the identity among them.
+        transpositions: for each sequence those it may be mapped by, the identity among them.
 
         Raises:
             CorpusError: less than one window of data.
@@ -61,7 +68,7 @@ class Lanes:
         """
         random = np.random.Generator(np.random.Philox(key=[self._seed, number]))
         order = random.permutation(len(self._sequences)).tolist()
-        tables: list[np.ndarray | None] = [None] * len(order)
+        tables: list[Transposition | None] = [None] * len(order)
         if self._transpositions is not None:
             choices = [self._transpositions[index] for index in order]
             tables = [choice[random.integers(len(choice))] for choice in choices]
@@ -71,7 +78,7 @@ class Lanes:
             yield self._window(order, tables, ends, offset, begin)
 
     def _window(
-        self, order: list[int], tables: list[np.ndarray | None], ends: list[int], offset: int, begin: int
+        self, order: list[int], tables: list[Transposition | None], ends: list[int], offset: int, begin: int
     ) -> Window:
         """Places `begin` to `begin + Tx` of every lane; zeros where it has ended.
 
@@ -80,7 +87,8 @@ class Lanes:
         """
         shape = self._batch, self._tx
         ids, targets, weights = np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-        features = np.zeros((*shape, self._walks[0].features.shape[1]), np.int32)
+        columns = np.arange(self._walks[0].features.shape[1])
+        features = np.zeros((*shape, len(columns)), np.int32)
         for row in range(self._batch):
             place = row * self._lane + begin
             length = min(self._tx, self._lane - begin, self.tokens - place)
@@ -91,12 +99,12 @@ class Lanes:
                 sequence, walk = self._sequences[order[turn]], self._walks[order[turn]]
                 low = there - (ends[turn] - len(sequence) + 1)
                 high = min(low + length - filled, len(sequence) - 1)
-                run, table = sequence[low : high + 1], tables[turn]
+                run, seen, table = sequence[low : high + 1], walk.features[low:high], tables[turn]
                 if table is not None:
-                    run = table[run]
+                    run, seen = table.ids[run], table.features[columns, seen]
                 part = row, slice(filled, filled + high - low)
                 ids[part], targets[part] = run[:-1], run[1:]
-                features[part], weights[part] = walk.features[low:high], walk.targets[low:high]
+                features[part], weights[part] = seen, walk.targets[low:high]
                 filled += high - low
         ids, features, targets, weights = (  # time first
             np.ascontiguousarray(array.swapaxes(0, 1)) for array in (ids, features, targets, weights)

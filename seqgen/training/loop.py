@@ -12,6 +12,7 @@ import numpy as np
 
 from seqgen.corpus.dataset import Dataset, at_most
 from seqgen.corpus.walk import MaskTable, conditions
+from seqgen.encodings import Grammar
 from seqgen.encodings.grid import TRANSPOSITIONS
 from seqgen.errors import ClusterError, ConfigError, SamplingError, TrainingError
 from seqgen.evaluate import score
@@ -20,7 +21,7 @@ from seqgen.runtime import RecurrentStepper
 from seqgen.training import checkpoint
 from seqgen.training.cluster import Cluster, join, task_of_environment
 from seqgen.training.interrupt import interrupted_between_steps
-from seqgen.training.lanes import Lanes, Window
+from seqgen.training.lanes import Lanes, Transposition, Window
 from seqgen.training.settings import Settings
 from seqgen.training.start import Start, carried_over
 from seqgen.training.update import Updater, Weights
@@ -184,7 +185,7 @@ class Run:
         grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
         table = MaskTable()
         walks = [conditions(grammar, kinds, sequence, table) for sequence in dataset.train]
-        transpositions = _transpositions(dataset) if settings.transpose else None
+        transpositions = _transpositions(dataset, grammar) if settings.transpose else None
         tokens = sum(len(sequence.ids) - 1 for sequence in dataset.train)
         self._may_stall = settings.minutes is None and settings.epochs is None and settings.max_steps is None
         self.settings = settings.resolved(tokens, transposed=transpositions is not None)
@@ -374,17 +375,18 @@ def _schedule(progress: float) -> float:
     return 1 - (1 - _LAST_LR) * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))
 
 
-def _transpositions(dataset: Dataset) -> list[list[np.ndarray]] | None:
-    """For every training sequence the id tables of the keys in which no token of it leaves the vocabulary."""
-    tables = {}
+def _transpositions(dataset: Dataset, grammar: Grammar) -> list[list[Transposition]] | None:
+    """For every training sequence the tables of the keys in which no token of it leaves the vocabulary."""
+    tables = []
     for semitones in TRANSPOSITIONS:
         table = dataset.encoding.transpose_ids(dataset.vocabulary, semitones)
         if table is None:
             return None
-        tables[semitones] = table.astype(dataset.train[0].ids.dtype)
+        table = table.astype(dataset.train[0].ids.dtype)
+        tables.append(Transposition(table, grammar.transpose_features(semitones)))
     allowed = []
     for sequence in dataset.train:
         used = np.unique(sequence.ids)
         used = used[used != UNK]
-        allowed.append([table for table in tables.values() if (table[used] != UNK).all()])
+        allowed.append([table for table in tables if (table.ids[used] != UNK).all()])
     return allowed

@@ -1,11 +1,11 @@
 """What training is told, and what it chooses by itself from the size of the corpus."""
 
 import math
-import os
 from dataclasses import dataclass, fields
 from typing import Any
 
 from seqgen.errors import ConfigError
+from seqgen.threads import processors
 
 CELLS = ("lstm", "gru")
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
@@ -63,7 +63,7 @@ class Settings:
         tx = self.tx or min(64, max(16, tokens // 64))
         # 36 updates an epoch at least: a small corpus learns by many small steps
         batch_size = min(self.batch_size, max(1, tokens // tx)) or min(32, max(1, tokens // (36 * tx)))
-        shards = min(self.shards or cores(), batch_size)
+        shards = min(self.shards or processors(), batch_size)
         if not self.batch_size:
             batch_size -= batch_size % shards
         weight_drop = _WEIGHT_DROP_TRANSPOSED if transposed else _WEIGHT_DROP
@@ -118,12 +118,6 @@ class Settings:
         for name, value in given.items():
             if not 0 < value < math.inf:
                 raise ConfigError(f"{name} must be above 0, not {value:g}")
-
-
-def cores() -> int:
-    """The processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def make_settings(**settings: Any) -> Settings:

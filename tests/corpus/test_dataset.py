@@ -182,15 +182,28 @@ def test_the_encoding_is_chosen_stated_or_asked_for():
     tunes = [melody(seed) for seed in range(4)]
     chosen = prepare(corpus(*tunes))
     assert (chosen.encoding.name, chosen.chosen) == ("notes", "4 of 4 pieces have one voice")
-    stated = prepare(corpus(*tunes, encoding="frames", options={"grid": 2}))
+    stated = prepare(corpus(*tunes, encoding="frames", options={"grid": 2}), features=False)
     assert (stated.encoding.name, stated.encoding.options) == ("frames", {"grid": 2})
     assert stated.chosen == "as the corpus states"
-    more = prepare(corpus(*tunes, encoding="frames", options={"grid": 2}), options={"grid": 8})
-    assert more.encoding.options == {"grid": 8}
-    asked = prepare(corpus(*tunes, encoding="frames", options={"grid": 2}), encoding="notes", options={"joint": True})
+    more = prepare(corpus(*tunes, encoding="frames", options={"grid": 2, "sees": "key"}), options={"grid": 8})
+    assert more.encoding.options == {"grid": 8, "sees": "key"}
+    other = {"joint": True, "sees": ""}
+    asked = prepare(corpus(*tunes, encoding="frames", options={"grid": 2}), encoding="notes", options=other)
     assert asked.encoding.options == {"grid": 4, "joint": True, "part": "auto"}
     assert asked.chosen == "as asked for"
     assert prepare(corpus("text", unit="text")).encoding.name == "chars"
+
+
+@pytest.mark.parametrize("encoding", ["notes", "chorale", "frames"])
+def test_training_sees_what_an_encoding_has_to_show_unless_it_is_told_not_to(encoding):
+    made = corpus(*[piece(seed, parts=4) for seed in range(3)])
+    shown = prepare(made, encoding=encoding, fraction=0)
+    blind = prepare(made, encoding=encoding, fraction=0, features=False)
+    assert "key" in shown.encoding.options["sees"].split()
+    assert "sees" not in blind.encoding.options
+    sizes = [dataset.encoding.grammar(dataset.vocabulary).feature_sizes for dataset in (shown, blind)]
+    assert sizes[0][: len(sizes[1]) - 1] == sizes[1][:-1]
+    assert len(sizes[0]) > len(sizes[1])
 
 
 def test_an_encoding_of_the_wrong_unit():

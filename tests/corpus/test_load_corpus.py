@@ -57,7 +57,7 @@ def test_the_separator_cuts_files_into_documents(tmp_path):
 
 def test_the_verses():
     corpus = load_corpus("verses")
-    assert len(corpus.documents) == 80
+    assert len(corpus.documents) == 344
     assert not corpus.skipped
     assert all(isinstance(document.content, str) and document.content[0].isalpha() for document in corpus.documents)
 

@@ -188,10 +188,14 @@ _MADE: dict[str, tuple[str, dict[str, Any]]] = {
     "words": ("words", {}),
     "words-plain": ("words", {"lower": True, "strip_accents": True}),
     "notes": ("notes", {}),
+    "notes-sees": ("notes", {"sees": "key bar 1 2 4 8"}),
     "notes-joint": ("notes", {"joint": True}),
+    "notes-joint-sees": ("notes", {"joint": True, "sees": "1 3"}),
     "chorale": ("chorale", {}),
     "chorale-triplets": ("chorale", {"grid": 12, "parts": 2}),
+    "chorale-sees": ("chorale", {"parts": 3, "sees": "key bar sounding 1 2"}),
     "frames": ("frames", {}),
+    "frames-sees": ("frames", {"sees": "key bar sounding 1 4"}),
     "frames-coarse": ("frames", {"grid": 2}),
 }
 CASES = list(_MADE)

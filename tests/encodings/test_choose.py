@@ -13,7 +13,8 @@ def test_the_options_make_the_same_encoding_again(name):
     made = case(name)
     again = encodings.make(made.encoding.name, **made.encoding.options)
     assert again.options == made.encoding.options
-    assert tuple(again.options) == encodings.option_names(again.name)
+    stated = [option for option in encodings.option_names(again.name) if option != "sees" or again.options.get(option)]
+    assert list(again.options) == stated  # an older seqgen reads what does not use the newer option
     assert again.encode(made.sources[0]) == made.encoding.encode(made.sources[0])
 
 

@@ -1,5 +1,6 @@
 """The grammar contract: every encoded sequence is legal, every legal sequence decodes, features and clock are true."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from encoding_cases import CASES, MUSIC, bar_and_pickup, case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgen.errors import TokenError
+from seqgen import encodings
+from seqgen.errors import ConfigError, TokenError
 from seqgen.piece import Meter, Part, Piece
 from seqgen.vocabulary import END, PAD, START, UNK
 
@@ -132,12 +134,129 @@ def test_the_clock_tells_the_place_in_the_bar(made, seed):
         position, length, *more = made.grammar.features(state)
         assert position == time - line
         assert length == sorted(bars).index(bar)
-        if made.encoding.name == "chorale":
+        if made.encoding.name == "chorale" and "sees" not in made.encoding.options:
             assert more == [(read - made.controls) % made.encoding.options["parts"]]
         if made.grammar.at_step(state) and read > made.controls:
             piece = made.encoding.decode(tokens[:read])
             assert piece.end_tick <= time
             assert all((tick - pickup) % bar == 0 for tick in piece.bar_lines() if tick > 0)
+
+
+def named_features(made, state) -> list[str]:
+    """What the features say of a state, without the names of those that are no option."""
+    begins = np.cumsum([0, *made.grammar.feature_sizes[:-1]])
+    names = [made.grammar.feature_names[place] for place in begins + made.grammar.features(state)]
+    return names[2:] if made.encoding.name != "chorale" else [name for name in names[2:] if name[:4] != "body"]
+
+
+def top(sound: str) -> str:
+    """The highest pitch of a token of `notes`."""
+    return sound.partition("=")[0].split(".")[-1]
+
+
+def seen(made, tokens: list[str]) -> list[str]:
+    """What should be seen after a prefix that holds at least the controls, found by reading it from its beginning."""
+    options, body = made.encoding.options, tokens[3:]
+    words = options["sees"].split()
+    lags = [int(word) for word in words if word.isdigit()]
+    bar, pickup = bar_and_pickup(tokens, options["grid"])
+    waits, found = False, []
+    if made.encoding.name == "chorale":
+        parts = options["parts"]
+        time = len(body) // parts
+        for part in range(parts):
+            own = [token for token in body[part::parts] if token != "hold"]
+            found += [f"part {part} sounds {own[-1] if own else 'rest'}"]
+        places = [len(body) - lag * bar * parts for lag in lags]
+        stood = [body[place] if place >= 0 else "?" for place in places]
+    elif made.encoding.name == "notes":
+        events, time = {}, 0
+        for sound, duration in (
+            zip(body, body, strict=True) if options["joint"] else zip(body[::2], body[1::2], strict=False)
+        ):
+            events[time] = (top(sound), duration)
+            time += int(Fraction(duration.partition("=")[2]) * options["grid"])
+        waits = bool(body) and "=" not in body[-1]
+        before = [time - lag * bar for lag in lags]
+        stood = ["?" if then < 0 else events.get(then, ("held", "held"))[waits] for then in before]
+    else:
+        frames: list[list[str]] = [[]]
+        for token in body:
+            frames[-1].append(token)
+            frames += [[]] if token == "|" else []
+        time = len(frames) - 1
+        lowest = int(frames[-1][-1][1:]) if frames[-1] else 128
+        stood = []
+        for back in [1, *(lag * bar for lag in lags)]:
+            there = frames[time - back] if time >= back else ["?"]
+            stood.append(next(token for token in there if token in "|?" or int(token[1:]) < lowest))
+        found = [f"a step before {stood.pop(0)}"]
+    lines = range(pickup or bar, time + 1, bar)  # so far, without one at the beginning
+    number = len(lines) + (pickup == 0)
+    found += [f"{lag} bars before {token}" for lag, token in zip(lags, stood, strict=True)]
+    while number > 32:
+        number -= 16
+    key = [f"in {tokens[0]}"] if "key" in words else []
+    return [*key, *([f"bar number {number}"] if "bar" in words else []), *found]
+
+
+@pytest.mark.parametrize("name", [name for name in MUSIC if name.endswith("sees")])
+@given(seed=SEEDS)
+@settings(max_examples=10)
+def test_what_is_seen_is_what_stood_there(name, seed):
+    made = case(name)
+    ids, states, _ = made.random_walk(seed, 700, may_end=False)
+    tokens = made.vocabulary.to_tokens(ids)
+    for read in range(made.controls, len(states), 7):
+        assert named_features(made, states[read]) == seen(made, tokens[:read])
+
+
+@pytest.mark.parametrize("name", ["notes-sees", "chorale-sees", "frames-sees"])
+def test_states_are_equal_when_the_same_ids_led_there(name):
+    """Also where two go separate ways and neither may see what the other has read."""
+    made = case(name)
+    ids, states, _ = made.random_walk(3, 200, may_end=False)
+    again = made.walked(ids)
+    assert again == states[-1]
+    assert hash(again) == hash(states[-1])
+    known = made.vocabulary.ids
+    rest = {"notes": ["rest", "=1"], "chorale": ["rest"] * 3, "frames": ["|"]}[made.encoding.name]
+    step = max(place for place, state in enumerate(states[:150]) if made.grammar.at_step(state))
+    fork = states[step]
+    for id in [known[token] for token in rest] * 2:
+        fork = made.grammar.advance(fork, id)
+    other = made.walked([*ids[:step], *(known[token] for token in rest * 2)])
+    assert (fork, hash(fork)) == (other, hash(other))
+    assert fork != states[step]
+    for place in range(step, len(ids)):  # the first way is as it was
+        assert made.grammar.features(states[place]) == made.grammar.features(made.walked(ids[:place]))
+
+
+@pytest.mark.parametrize(
+    ("sees", "message"),
+    [
+        ("key chord", "sees takes key, bar, sounding and numbers of bars from 1 to 64, not 'chord'"),
+        ("0", "not '0'"),
+        ("65", "not '65'"),
+        ("-1", "not '-1'"),
+        ("bar 2 bar", "sees names something twice: 'bar 2 bar'"),
+    ],
+)
+@pytest.mark.parametrize("name", ["notes", "chorale", "frames"])
+def test_what_cannot_be_seen(name, sees, message):
+    with pytest.raises(ConfigError, match=message):
+        encodings.make(name, sees=sees)
+
+
+def test_features_that_models_have_keep_their_meaning():
+    """A model file states the sizes, and its weights mean what they meant when it was written."""
+    for name, own in (("notes", ()), ("frames", ()), ("chorale", ("body 0 0", "body 0 1", "body 0 2", "body 0 3"))):
+        grammar = case(name).grammar
+        longest, lengths = grammar.feature_sizes[:2]
+        positions, bars = grammar.feature_names[:longest], grammar.feature_names[longest : longest + lengths]
+        assert positions == tuple(f"position {place}" for place in range(longest))
+        assert all(name.startswith("bar ") for name in bars)
+        assert grammar.feature_names[longest + lengths :] == own
 
 
 @every_case

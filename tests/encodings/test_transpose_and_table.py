@@ -44,6 +44,24 @@ def test_encoding_a_transposed_piece_is_transposing_its_ids(pair, semitones):
 
 
 @music_case
+@given(seed=st.integers(0, 10**6), semitones=SEMITONES)
+@settings(max_examples=10)
+def test_features_of_transposed_ids_are_the_transposed_features(made, seed, semitones):
+    moved = made.encoding.transpose_ids(made.vocabulary, semitones)
+    of_features = made.grammar.transpose_features(semitones)
+    assert of_features.shape == (len(made.grammar.feature_sizes), max(made.grammar.feature_sizes))
+    here, states, _ = made.random_walk(seed, 400, may_end=False)
+    ids, state = moved[here], made.grammar.start()
+    left = np.flatnonzero(ids == UNK)
+    ids = ids[: left[0]] if len(left) else ids
+    columns = np.arange(len(of_features))
+    for place, id in enumerate(ids.tolist()):
+        wanted = of_features[columns, list(made.grammar.features(states[place]))]
+        assert made.grammar.features(state) == tuple(wanted)
+        state = made.grammar.advance(state, id)
+
+
+@music_case
 @given(semitones=st.integers(-14, 14))
 def test_transposing_back_is_the_identity_where_nothing_left(made, semitones):
     there = made.encoding.transpose_ids(made.vocabulary, semitones)

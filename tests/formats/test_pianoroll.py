@@ -104,3 +104,17 @@ def test_every_piece_gives_a_picture_that_holds_its_notes(rows, title, name, pic
     for _, note in found:
         assert 0 <= float(note["x"]) <= float(note["x"]) + float(note["width"]) <= width
         assert 0 <= float(note["y"]) <= float(note["y"]) + float(note["height"]) <= height
+
+
+def test_highlights_frame_their_notes_and_no_others():
+    highlight = pianoroll.Highlight(0, 480, 960, "1: a <b>")
+    root = ElementTree.fromstring(pianoroll.to_svg(PIECE, [highlight]))
+    (frame,) = (rect for rect in root.iter(f"{SVG}rect") if rect.get("fill") == pianoroll.FOUND)
+    left, top = float(frame.get("x", "")), float(frame.get("y", ""))
+    right, bottom = left + float(frame.get("width", "")), top + float(frame.get("height", ""))
+    within = [
+        left <= float(note["x"]) < right and top <= float(note["y"]) < bottom for _, note in notes(PIECE)
+    ]  # the first two are of part 0, and the second begins at 480
+    assert within == [False, True, False, False]
+    assert "1: a <b>" in [text.text for text in root.iter(f"{SVG}text")]
+    assert pianoroll.to_svg(PIECE, []) == pianoroll.to_svg(PIECE)

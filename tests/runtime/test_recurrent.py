@@ -1,12 +1,13 @@
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from seqgen.errors import ConfigError, ModelFileError, TokenError
 from seqgen.modelfile import Architecture, Corpus, Header, Side, Sides, Training, tensor_shapes
-from seqgen.runtime import RecurrentStepper, stepper
+from seqgen.runtime import RecurrentStepper, recurrent, stepper
 
 SHAPES = [  # n_a, layers, n_values, feature_sizes
     (5, 1, 7, ()),
@@ -143,6 +144,52 @@ def test_state_is_consumed_in_place_whatever_its_layout(architecture):
         strided = tuple(np.repeat(array, 2, axis=1)[:, ::2] for array in random_state(architecture, batch))
         wanted = run(stepper, random_state(architecture, batch), ids, features)
         np.testing.assert_allclose(run(stepper, strided, ids, features), wanted, atol=1e-5)
+
+
+@architectures
+@pytest.mark.parametrize("batch", [1, 3])
+def test_two_states_may_take_turns(architecture, batch):
+    stepper = RecurrentStepper(architecture, random_weights(architecture))
+    ids, features = random_inputs(architecture, batch, steps=6)
+    wanted = [run(stepper, state, ids, features) for state in (random_state(architecture, batch), stepper.start(batch))]
+    states = [random_state(architecture, batch), stepper.start(batch)]
+    for t in range(len(ids)):
+        for state, one in zip(states, wanted, strict=True):
+            np.testing.assert_array_equal(run(stepper, state, ids[[t]], features[[t]])[0], one[t])
+
+
+@architectures
+def test_a_batch_shared_out_equals_the_whole(architecture, monkeypatch):
+    monkeypatch.setattr(recurrent, "_WORTH", 1)
+    monkeypatch.setattr(recurrent, "_FEWEST", 2)
+    weights = random_weights(architecture)
+    shared, alone = (RecurrentStepper(architecture, weights, threads=threads) for threads in (3, 1))
+    for batch in (7, 2, 9):
+        ids, features = random_inputs(architecture, batch, steps=9)
+        got = run(shared, state := random_state(architecture, batch), ids, features)
+        wanted = run(alone, other := random_state(architecture, batch), ids, features)
+        np.testing.assert_allclose(got, wanted, atol=1e-5)
+        np.testing.assert_allclose(np.array(state), np.array(other), atol=1e-5)
+
+
+@pytest.mark.parametrize(("batch", "bytes_allowed"), [(1, 3000), (200, 150_000)])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_step_makes_no_arrays(cell, batch, bytes_allowed):
+    # Allowed are indices, and for a batch what numpy itself takes to go through slices: 8192 numbers an operand.
+    # The a of one layer would be 1 kB for one row, 200 kB for the batch, and its gates three or four times as much.
+    architecture = Architecture(cell=cell, n_a=256, layers=2, n_values=50, feature_sizes=(3,))
+    stepper = RecurrentStepper(architecture, random_weights(architecture), threads=1)
+    ids, features = random_inputs(architecture, batch, steps=20)
+    state = stepper.start(batch)
+    stepper.step(ids[0], state, features[0])
+    tracemalloc.start()
+    try:
+        for now, more in zip(ids, features, strict=True):
+            stepper.step(now, state, more)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < bytes_allowed
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

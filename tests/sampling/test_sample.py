@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from made import Noise, Spelling, Toy, piece, vocabulary_of
+from made import Noise, Spelling, Toy, Uniform, piece, vocabulary_of
 
 from seqgen import encodings
-from seqgen.constraints import Bound
+from seqgen.constraints import Bars, Bound, Listener, Material, bind
 from seqgen.errors import SamplingError
-from seqgen.sampling import Setting, Strategy, sample, streams
+from seqgen.sampling import Curve, Plan, Setting, Strategy, sample, streams
+from seqgen.sampling.sample import MOST_RETREATS
 from seqgen.vocabulary import END, START, UNK, Vocabulary
 
 GREEDY = Strategy(temperature=0)
@@ -214,3 +215,211 @@ def test_a_damaged_model_is_an_error():
     stepper = Broken(len(LETTERS), favour={END: -1e9})
     with pytest.raises(SamplingError, match="not finite"):
         sample(Setting(stepper, CHARS.grammar(LETTERS)), [[]], [9], strategy=Strategy(), random=streams(0, 1))
+
+
+# curves
+
+
+class Falling(Toy):
+    """The id after the specials is the most probable, the next a little less so, and so on; END never."""
+
+    def logits(self, row, time):
+        values = -np.arange(self.n_values, dtype=float)
+        values[END] = -1e9
+        return values
+
+
+def run(stepper, bound=(), *, steps=40, rows=1, plan=None, seed=0, particles=1, vocabulary=LETTERS):
+    return sample(
+        Setting(stepper, CHARS.grammar(vocabulary), bound),
+        [[]] * rows,
+        [steps] * rows,
+        strategy=plan or Strategy(),
+        random=streams(seed, rows),
+        particles=particles,
+    )
+
+
+def test_a_curve_acts_over_the_steps_of_each_row():
+    """Greedy to the middle, then anything goes; the row with fewer steps gets there sooner."""
+    plan = Plan(temperature=Curve((0, 0, 100)))
+    rows = sample(
+        Setting(Falling(len(LETTERS)), CHARS.grammar(LETTERS)),
+        [[], []],
+        [40, 20],
+        strategy=plan,
+        random=streams(0, 2),
+    )
+    best = LETTERS.ids[LETTERS.tokens[4]]
+    for row, steps in zip(rows, (40, 20), strict=True):
+        assert row.ids[: steps // 2 + 1] == [best] * (steps // 2 + 1)
+        assert len(set(row.ids[steps // 2 + 2 :])) > 3
+
+
+def test_a_curve_of_top_k_counts_up():
+    (row,) = run(Falling(len(LETTERS)), steps=100, plan=Plan(temperature=100.0, top_k=Curve((1, 11))))
+    for place, id in enumerate(row.ids):
+        assert id - 4 < round(1 + 10 * place / 100)
+
+
+def test_under_bars_a_curve_acts_over_the_time():
+    """However many ids that takes: greedy for the first of two bars, wild in the second."""
+    encoding = encodings.make("frames")
+    source = piece(1, parts=2, bars=4)
+    vocabulary = vocabulary_of(encoding, [source])
+    grammar, table = encoding.grammar(vocabulary), encoding.table(vocabulary)
+    controls = encoding.encode(source)[0].tokens[:3]
+    bound = bind([Bars(2)], Material(grammar, table, vocabulary.tokens, "music"))
+    seen = []
+    for seed in range(2):
+        (row,) = sample(
+            Setting(Noise(len(vocabulary), 7), grammar, bound, Listener(grammar, table)),
+            [vocabulary.to_ids(controls).tolist()],
+            [10_000],
+            strategy=Plan(temperature=Curve((0, 0, 3))),
+            random=streams(seed, 1),
+        )
+        seen.append(vocabulary.to_tokens(row.ids))
+    frame_ends = [[place for place, token in enumerate(tokens) if token == "|"] for tokens in seen]
+    halves = [ends[16] + 1 for ends in frame_ends]  # sixteen frames a bar; the one on the bar line is greedy too
+    assert seen[0][: halves[0]] == seen[1][: halves[1]]
+    assert seen[0] != seen[1]
+
+
+def test_a_repetition_penalty_is_for_what_came_lately():
+    (row,) = run(Falling(len(LETTERS)), steps=20, plan=Strategy(temperature=0, penalty=100))
+    assert len(set(row.ids)) > 10
+    (plain,) = run(Falling(len(LETTERS)), steps=20, plan=Strategy(temperature=0))
+    assert len(set(plain.ids)) == 1
+
+
+# going back
+
+
+class Trap(Bound):
+    """After `bait` nothing is legal for ever, which shows only `later` ids on."""
+
+    name = "trap"
+
+    def __init__(self, bait: str, later: int = 1, vocabulary: Vocabulary = LETTERS) -> None:
+        self.bait, self.later, self.nothing = vocabulary.ids[bait], later, np.zeros(len(vocabulary), bool)
+
+    def start(self, given, moment):
+        return 0
+
+    def advance(self, own, id, moment):
+        return own + 1 if own else int(id == self.bait)
+
+    def legal(self, own, moment):
+        return self.nothing if own >= self.later else None
+
+
+@pytest.mark.parametrize("later", [1, 2, 5, 30])
+@pytest.mark.parametrize("plan", [GREEDY, Strategy(), Strategy(top_k=1), Plan(temperature=Curve((1, 0)))])
+def test_a_dead_end_is_left_again(later, plan):
+    """Also one that shows long after it was entered, and where the first choice would be made again."""
+    first = LETTERS.ids[LETTERS.tokens[4]]
+    stepper = Falling(len(LETTERS))
+    for row in run(stepper, [Trap(LETTERS.tokens[4], later)], rows=3, plan=plan):
+        assert first not in row.ids[:-later]
+        assert row.steps == len(row.ids) == 40
+
+
+def test_rows_that_go_back_do_not_disturb_the_others():
+    plain = run(Noise(len(LETTERS), 3, {END: -1e9}), rows=4, seed=5)
+    trapped = run(Noise(len(LETTERS), 3, {END: -1e9}), [Trap("q", 2)], rows=4, seed=5)
+    bait = LETTERS.ids["q"]
+    assert any(bait in row.ids for row in plain)
+    for before, after in zip(plain, trapped, strict=True):
+        assert bait not in after.ids[:-1]
+        if bait not in before.ids:
+            assert before == after
+
+
+class Corridor(Bound):
+    """Nothing but one word, and in the end nothing at all."""
+
+    name = "corridor"
+
+    def __init__(self, word: str) -> None:
+        self.ids = LETTERS.to_ids(word).tolist()
+
+    def start(self, given, moment):
+        return 0
+
+    def advance(self, own, id, moment):
+        return own + 1
+
+    def legal(self, own, moment):
+        return np.isin(np.arange(len(LETTERS)), self.ids[own : own + 1])
+
+
+@pytest.mark.parametrize("particles", [1, 5])
+def test_where_nothing_else_can_be_tried_it_is_said_at_once(particles):
+    stepper = Uniform(len(LETTERS))
+    with pytest.raises(SamplingError, match="^nothing may follow after 0 steps: corridor leave no legal token$"):
+        run(stepper, [Corridor("")], particles=particles)
+    assert len(stepper.calls) == 1
+    # one way only: it is followed to its end, and back again
+    with pytest.raises(SamplingError, match="nothing may follow after [01] steps?: corridor .*going back"):
+        run(Uniform(len(LETTERS)), [Corridor("a")], particles=1)
+
+
+def test_one_that_cannot_get_out_gives_up():
+    """Everything leads to a dead end far ahead: as many tries as are allowed, then the place is named."""
+    stepper = Uniform(len(LETTERS))
+
+    class Wall(Anything):
+        def legal(self, own, moment):
+            return (np.arange(len(LETTERS)) > END) & (moment.steps < 7)
+
+    said = (
+        f"nothing may follow after 7 steps: only a leave no legal token, also after going back {MOST_RETREATS:,} times"
+    )
+    with pytest.raises(SamplingError, match=said):
+        run(stepper, [Wall("a")])
+
+
+class Even(Bound):
+    """It ends after an even number of letters: a constraint that does not look ahead."""
+
+    name, must_end = "even", True
+
+    def legal(self, own, moment):
+        if moment.steps % 2 == 0:
+            return None
+        mask = np.ones(len(LETTERS), bool)
+        mask[END] = False
+        return mask
+
+
+@pytest.mark.parametrize("particles", [1, 4])
+@pytest.mark.parametrize("steps", [2, 9, 10])
+def test_what_has_to_end_is_cut_where_it_last_might_have(steps, particles):
+    stepper = Noise(len(LETTERS), favour={END: -1e9})
+    rows = run(stepper, [Even()], steps=steps, rows=3, particles=particles)
+    for row in rows:
+        assert row.ended
+        assert row.steps == len(row.ids) == steps // 2 * 2
+
+
+def test_what_has_to_end_and_cannot_is_named():
+    class Never(Even):
+        name = "never"
+
+        def legal(self, own, moment):
+            return np.arange(len(LETTERS)) > END
+
+    with pytest.raises(SamplingError, match="never did not come to an end within 3 steps; allow more of them"):
+        run(Uniform(len(LETTERS)), [Never()], steps=3)
+
+
+def test_many_particles_remember_little():
+    """Each place to go back to is a copy of all of them."""
+    import tracemalloc
+
+    tracemalloc.start()
+    run(Uniform(len(LETTERS)), [Trap("q", 3)], steps=150, particles=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6e6  # bytes; 50 million where every one of the 150 places is kept

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqgen.errors import ConfigError, SamplingError
-from seqgen.sampling import Strategy, draw, probabilities, streams
+from seqgen.sampling import Curve, Plan, Strategy, draw, probabilities, streams
 
 ALL = np.ones((1, 4), bool)
 
@@ -24,10 +24,18 @@ def log(*shares: float) -> list[float]:
     return [math.log(share) for share in shares]
 
 
-def reference(row: list[float], legal: list[bool], strategy: Strategy) -> list[float]:
-    """mask, temperature, top-k, top-p, min-p; `assume` steps aside where rounding alone decides what is kept."""
+def reference(
+    row: list[float], legal: list[bool], strategy: Strategy, recent: list[bool], assume=assume
+) -> list[float]:
+    """mask, penalty, temperature, top-k, top-p, min-p; `assume` steps aside where rounding alone decides."""
     left = {id: value for id, value in enumerate(row) if legal[id]}
     best = max(left.values())
+    if strategy.penalty != 1:
+        mass = math.fsum(math.exp(value - best) for value in left.values())
+        left = {id: value - best - math.log(mass) for id, value in left.items()}
+        left = {id: value * strategy.penalty if recent[id] else value for id, value in left.items()}
+        best = max(left.values())
+        assume(all(value == best or best - value > 1e-9 * abs(best) for value in left.values()))
     if strategy.temperature == 0:
         chosen = min(id for id, value in left.items() if value == best)
         return [float(id == chosen) for id in range(len(row))]
@@ -59,7 +67,7 @@ STRATEGY = st.builds(
     top_k=st.integers(0, 12),
     top_p=st.just(1.0) | st.floats(0.01, 1),
     min_p=st.just(0.0) | st.floats(0, 1),
-    penalty=st.just(1.0),
+    penalty=st.just(1.0) | st.floats(1, 100),
 )
 
 
@@ -68,11 +76,14 @@ STRATEGY = st.builds(
 def test_every_strategy_equals_the_plain_one(data, batch, n_values, strategy):
     logits = [data.draw(st.lists(VALUES, min_size=n_values, max_size=n_values)) for _ in range(batch)]
     legal = [data.draw(st.lists(st.booleans(), min_size=n_values, max_size=n_values)) for _ in range(batch)]
+    recent = [data.draw(st.lists(st.booleans(), min_size=n_values, max_size=n_values)) for _ in range(batch)]
     assume(all(map(any, legal)))
-    got = probabilities(np.array(logits, np.float32), np.array(legal), strategy)
-    wanted = [reference(row, mask, strategy) for row, mask in zip(logits, legal, strict=True)]
+    got = probabilities(np.array(logits, np.float32), np.array(legal), strategy, np.array(recent))
+    wanted = [reference(*rows[:2], strategy, rows[2]) for rows in zip(logits, legal, recent, strict=True)]
     assert got.dtype == np.float64
-    np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-300)
+    # a difference of scores is off by a rounding of the scores themselves, which a low temperature multiplies
+    rounding = 1e-9 if strategy.penalty == 1 else 1e-9 + 1e-12 / max(strategy.temperature, 1e-6)
+    np.testing.assert_allclose(got, wanted, rtol=rounding, atol=1e-300 if strategy.penalty == 1 else 1e-12)
 
 
 def test_temperature():
@@ -124,21 +135,98 @@ def test_the_order_is_temperature_then_top_k_then_top_p():
 
 
 @pytest.mark.parametrize(
-    "strategy", [Strategy(), Strategy(temperature=0.7), Strategy(top_k=3), Strategy(top_p=0.8), Strategy(2.0, 4, 0.9)]
+    "strategy",
+    [
+        Strategy(),
+        Strategy(temperature=0.7),
+        Strategy(temperature=100),
+        Strategy(top_k=3),
+        Strategy(top_p=0.8),
+        Strategy(min_p=0.2),
+        Strategy(penalty=2.5),
+        Strategy(2.0, 4, 0.9, 0.1, 1.3),
+    ],
 )
-def test_draws_follow_the_probabilities(strategy):
+def test_draws_follow_the_theory(strategy):
     count = 40_000
     logits = np.random.default_rng(1).normal(size=(1, 6), scale=1.5).astype(np.float32)
-    legal = np.array([[True, True, False, True, True, True]])
-    shares = probabilities(logits, legal, strategy)
+    legal = [True, True, False, True, True, True]
+    recent = [True, False, True, False, True, False]
+    shares = np.array([reference(logits[0].tolist(), legal, strategy, recent, assume=lambda holds: None)])
+    found = probabilities(logits, np.array([legal]), strategy, np.array([recent]))
+    np.testing.assert_allclose(found, shares, rtol=1e-9)
     uniform = np.random.default_rng(2).random(count)
-    seen = np.bincount(draw(np.repeat(shares, count, axis=0), uniform), minlength=6)
+    seen = np.bincount(draw(np.repeat(found, count, axis=0), uniform), minlength=6)
     possible = shares[0] > 0
     assert seen[~possible].sum() == 0
     wanted = count * shares[0][possible]
     chi_square = float(((seen[possible] - wanted) ** 2 / wanted).sum())
     freedom = possible.sum() - 1
     assert chi_square < freedom + 5 * math.sqrt(2 * freedom)
+
+
+def test_the_penalty_multiplies_log_probabilities():
+    shares = np.array([0.5, 0.3, 0.2])
+    logits = np.log(shares)[None].astype(np.float32) + 7  # logits have no zero point
+    found = probabilities(logits, np.ones((1, 3), bool), Strategy(penalty=2), np.array([[True, False, False]]))
+    wanted = np.array([0.5**2, 0.3, 0.2])
+    np.testing.assert_allclose(found[0], wanted / wanted.sum(), rtol=1e-6)
+
+
+def test_the_penalty_comes_before_greed_and_truncation_and_after_the_mask():
+    logits = np.log(np.array([[0.5, 0.3, 0.2]], np.float32))
+    everything, recent = np.ones((1, 3), bool), np.array([[True, False, False]])
+    greedy = Strategy(temperature=0, penalty=3)
+    np.testing.assert_array_equal(probabilities(logits, everything, greedy, recent), [[0, 1, 0]])
+    first = probabilities(logits, everything, Strategy(top_k=1, penalty=3), recent)
+    np.testing.assert_array_equal(first, [[0, 1, 0]])
+    # among the legal alone the first has 5/7, and (5/7)^2 is still more than 2/7
+    legal = np.array([[True, False, True]])
+    np.testing.assert_array_equal(probabilities(logits, legal, Strategy(0, penalty=2), recent), [[1, 0, 0]])
+    np.testing.assert_array_equal(probabilities(logits, everything, Strategy(0, penalty=2), recent), [[0, 1, 0]])
+
+
+def test_an_impossible_id_stays_so_under_a_penalty():
+    logits = np.array([[-np.inf, 0, 0]], np.float32)
+    found = probabilities(logits, np.ones((1, 3), bool), Strategy(penalty=2), np.array([[True, True, False]]))
+    np.testing.assert_allclose(found, [[0, 1 / 3, 2 / 3]])
+
+
+def test_a_curve_goes_linearly_from_point_to_point():
+    curve = Curve((1.0, 3.0, 2.0))
+    places = (0, 0.125, 0.25, 0.5, 0.75, 1, 1.5)
+    assert [curve.at(share) for share in places] == [1, 1.5, 2, 3, 2.5, 2, 2]
+
+
+def test_a_plan_has_every_value_of_its_place():
+    plan = Plan(temperature=Curve((0.5, 1.5)), top_k=Curve((2, 7)), top_p=0.9, penalty=Curve((1.0, 1.0, 2.0)))
+    assert not plan.constant
+    assert plan.at(0) == Strategy(0.5, 2, 0.9, 0, 1)
+    assert plan.at(0.25) == Strategy(0.75, 3, 0.9, 0, 1)  # 3.25 rounded
+    assert plan.at(0.75) == Strategy(1.25, 6, 0.9, 0, 1.5)  # 5.75 rounded
+    assert plan.at(1) == Strategy(1.5, 7, 0.9, 0, 2)
+    assert all(type(plan.at(share).top_k) is int for share in np.linspace(0, 1, 13))
+    assert Plan(temperature=0.5).constant
+    assert Plan().at(0.3) == Strategy()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"temperature": Curve((1, 101))}, "temperature must be 0 .greedy. to 100, not 101"),
+        ({"temperature": Curve((1, math.nan, 1))}, "not nan"),
+        ({"top_k": Curve((1, -1))}, "top-k must be a whole number, 0 .off. or more, not -1"),
+        ({"top_k": Curve((1, 2.5))}, "not 2.5"),
+        ({"top_p": Curve((1, 0))}, "top-p must be above 0 and at most 1, not 0"),
+        ({"min_p": Curve((0, 1.1))}, "min-p must be 0 .off. to 1, not 1.1"),
+        ({"penalty": Curve((1, 0.9))}, "the repetition penalty must be 1 .off. to 100, not 0.9"),
+        ({"penalty": 0.5}, "not 0.5"),
+        ({"min_p": -0.1}, "not -0.1"),
+    ],
+)
+def test_the_ranges_of_a_plan_are_checked_at_every_point(values, said):
+    with pytest.raises(ConfigError, match=said):
+        Plan(**values)
 
 
 WEIGHTS = st.lists(st.just(0.0) | st.floats(1e-300, 1) | st.floats(0.1, 1), min_size=1, max_size=12)

@@ -1,6 +1,7 @@
 """Lanes: what the training side holds comes once an epoch, in order, whatever the size of batch and window."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from seqgen.corpus.dataset import prepare
 from seqgen.corpus.walk import Walk
 from seqgen.errors import CorpusError
 from seqgen.training import make_settings
-from seqgen.training.lanes import Lanes, Window
+from seqgen.training.lanes import Lanes, Transposition, Window
 from seqgen.training.loop import Run
 from seqgen.vocabulary import END, PAD, START
 
@@ -38,12 +39,14 @@ def reference(sequences, walks, transpositions, batch_size: int, tx: int, seed: 
     random = np.random.Generator(np.random.Philox(key=[seed, epoch]))
     ids, targets, features, weights = [], [], [], []
     for index in random.permutation(len(sequences)):
-        sequence = sequences[index]
+        sequence, seen = sequences[index], walks[index].features
         if transpositions is not None:
-            sequence = transpositions[index][random.integers(len(transpositions[index]))][sequence]
+            table = transpositions[index][random.integers(len(transpositions[index]))]
+            sequence = table.ids[sequence]
+            seen = np.stack([values[column] for values, column in zip(table.features, seen.T, strict=True)], axis=1)
         ids.append(sequence[:-1])
         targets.append(sequence[1:])
-        features.append(walks[index].features)
+        features.append(seen)
         weights.append(walks[index].targets)
     tokens = sum(map(len, ids))
     offset = int(random.integers(tokens))
@@ -110,7 +113,8 @@ def test_windows_are_bit_for_bit_those_of_the_whole_stream(lengths, batch_size, 
     if tables:
         random = np.random.default_rng(seed)
         shuffled = [np.append([0, 1, 2, 3], 4 + random.permutation(200)).astype(np.uint16) for _ in range(tables)]
-        transpositions = [shuffled[: 1 + index % tables] for index in range(len(sequences))]
+        both = [Transposition(ids, random.permuted(np.tile(np.arange(100), (2, 1)), axis=1)) for ids in shuffled]
+        transpositions = [both[: 1 + index % tables] for index in range(len(sequences))]
     wanted = reference(sequences, walks, transpositions, batch_size, tx, seed, epoch)
     lanes = Lanes(sequences, walks, batch_size=batch_size, tx=tx, seed=seed, transpositions=transpositions)
     first = seed % len(wanted)
@@ -184,13 +188,30 @@ def dataset(encoding: str, **options):
     return prepare(Corpus("made", "music", documents), encoding=encoding, options=options, fraction=0), pieces
 
 
-def sequences_of(lanes: Lanes, epoch: int) -> list[list[int]]:
-    """The whole sequences of an epoch of one lane, put together again where the stream was begun in the middle."""
-    ids = arrays(lanes, epoch)[0][: lanes.tokens, 0].tolist()
+def sequences_of(lanes: Lanes, epoch: int, array: int = 0) -> list[list]:
+    """The whole sequences of an epoch of one lane, put together again where the stream was begun in the middle.
+
+    array: which of the arrays of a window.
+    """
+    window = [values[: lanes.tokens, 0].tolist() for values in arrays(lanes, epoch)]
+    ids, values = window[0], window[array]
     first = ids.index(START)
-    turned = ids[first:] + ids[:first]
+    turned, values = ids[first:] + ids[:first], values[first:] + values[:first]
     starts = [place for place, id in enumerate(turned) if id == START]
-    return [turned[begin:end] for begin, end in zip(starts, [*starts[1:], len(turned)], strict=True)]
+    return [values[begin:end] for begin, end in zip(starts, [*starts[1:], len(turned)], strict=True)]
+
+
+def features_of(lanes: Lanes, epoch: int) -> list[list[list[int]]]:
+    return sequences_of(lanes, epoch, array=1)
+
+
+def features_along(grammar, ids: list[int]) -> Iterator[list[int]]:
+    """What the grammar itself says after each of the ids, the first of which is START."""
+    state = grammar.start()
+    for id in ids[1:]:
+        yield list(grammar.features(state))
+        state = grammar.advance(state, id)
+    yield list(grammar.features(state))
 
 
 @pytest.mark.parametrize(
@@ -203,6 +224,7 @@ def test_a_piece_is_transposed_as_a_whole_with_its_key(encoding, options):
     made_, pieces = dataset(encoding, **options)
     settings_ = make_settings(batch_size=1, tx=8, n_a=2, layers=1, shards=1)
     lanes = Run(made_, settings_).lanes
+    grammar = made_.encoding.grammar(made_.vocabulary)
     possible: dict[tuple[int, ...], tuple[int, int]] = {}
     for number, content in enumerate(pieces):
         for semitones in range(-6, 6):
@@ -213,6 +235,10 @@ def test_a_piece_is_transposed_as_a_whole_with_its_key(encoding, options):
     seen: Counter = Counter()
     for epoch in range(40):
         found = [possible[tuple(ids)] for ids in sequences_of(lanes, epoch)]
+        if epoch < 5:
+            assert features_of(lanes, epoch) == [
+                list(features_along(grammar, ids)) for ids in sequences_of(lanes, epoch)
+            ]
         assert sorted(number for number, _ in found) == list(range(len(pieces)))
         seen.update(found)
     if encoding != "frames":  # all that is possible comes, about equally often

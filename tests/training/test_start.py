@@ -183,6 +183,18 @@ def test_another_option_of_the_encoding_is_refused():
     assert (chosen.cell, chosen.n_a, chosen.layers) == ("lstm", 8, 2)
 
 
+def test_a_model_goes_on_seeing_what_it_saw():
+    """One from before an encoding had more to show, or told not to look, is not given new features."""
+    for sees in ("", "key 2"):
+        made = tunes((4, 4))
+        source = seqgen.train(made, options={"sees": sees}, **SMALL)
+        again = seqgen.train(made, from_model=source, **REST)
+        assert again.grammar.feature_names == source.grammar.feature_names
+        assert again.encoding.options.get("sees", "") == sees
+        with pytest.raises(ConfigError, match=f"has sees '{sees}', not 'bar'"):
+            seqgen.train(made, from_model=source, options={"sees": "bar"}, **REST)
+
+
 def test_no_model_to_begin_from():
     with pytest.raises(ModelFileError, match="no model file 'nothing'"):
         seqgen.train(corpus(), from_model="nothing")

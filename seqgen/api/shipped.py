@@ -1,0 +1,43 @@
+"""The models that come with seqgen, each with a card: what it learned from, how, and how well."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+import seqgen
+
+DEFAULT = "bach-chorales"
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person should know of a shipped model; `scripts/train-shipped` writes it."""
+
+    title: str
+    corpus: str
+    licence: str
+    command: str  # what trained it
+    held_out: str  # its score on pieces it has not seen
+    date: str
+    size: Annotated[int, msgspec.Meta(ge=1)]  # bytes
+
+
+def cards() -> dict[str, Card]:
+    """The cards of all shipped models, by name."""
+    folder = _folder()
+    paths = sorted(folder.glob("*.toml")) if folder else []
+    return {path.stem: msgspec.convert(tomllib.loads(path.read_text("utf-8")), Card) for path in paths}
+
+
+def path(name: str) -> Path | None:
+    """The file of a shipped model; None if there is no model of that name."""
+    folder = _folder()
+    file = folder / f"{name}.safetensors" if folder and name.isascii() and name.replace("-", "").isalnum() else None
+    return file if file is not None and file.is_file() else None
+
+
+def _folder() -> Path | None:
+    package = Path(seqgen.__file__).parent
+    # a wheel holds shipped/ inside the package, a clone beside it
+    return next((folder for folder in (package / "shipped", package.parent / "shipped") if folder.is_dir()), None)
