@@ -48,6 +48,7 @@ _OPTIONAL = "index/"  # tensors a reader may skip: what originality needs of the
 _OPTIONAL_TYPES = {"U8": np.dtype("u1"), "U32": np.dtype("<u4")}
 _OPTIONAL_LIMIT = 2_000_000  # bytes of all of them
 _JSON_LIMIT = 10_000_000  # bytes
+_LARGEST_WEIGHT = 1e30  # float32 holds 3e38: sums of smaller ones never overflow
 _GATES = {"lstm": 4, "gru": 3}
 
 # What other files begin with, to say what came instead of a model.
@@ -288,7 +289,9 @@ def _opened(path: Path_) -> Iterator[tuple[BufferedReader, int]]:
         with Path(path).open("rb") as file:
             yield file, os.fstat(file.fileno()).st_size
     except ModelFileError as error:
-        raise ModelFileError(f"cannot load a model from {name!r}: {error}") from error
+        fact = str(error)  # may repeat what a damaged file holds, however long
+        fact = fact if len(fact) <= 500 else f"{fact[:400]} ... {fact[-80:]}"
+        raise ModelFileError(f"cannot load a model from {name!r}: {fact}") from error
     except FileNotFoundError as error:
         raise ModelFileError(f"no model file {name!r}; 'seqgen train' makes one") from error
     except (OSError, ValueError) as error:
@@ -390,6 +393,10 @@ def _check_finite(weights: Mapping[str, np.ndarray]) -> None:
     for name, array in weights.items():
         if not np.isfinite(array).all():
             raise ModelFileError(f"tensor {name!r} holds NaN or infinity; the training diverged or the file is damaged")
+        if (np.abs(array) > _LARGEST_WEIGHT).any():
+            raise ModelFileError(
+                f"tensor {name!r} holds numbers beyond {_LARGEST_WEIGHT:g}; training diverged, or the file is damaged"
+            )
 
 
 def _not_ours(start: bytes, size: int, length: int) -> str:

@@ -18,6 +18,7 @@ from seqgen.constraints import Constraint
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.corpus.dataset import encode_with
 from seqgen.corpus.loudness import ACCENTS, LEVELS
+from seqgen.encodings.grid import CONTROLS, check_control
 from seqgen.errors import ConfigError, ModelFileError, TokenError
 from seqgen.evaluate import Score, Typical, score
 from seqgen.modelfile import Header
@@ -25,6 +26,11 @@ from seqgen.originality import TENSORS, CopyIndex, Unseen
 from seqgen.piece import Piece
 from seqgen.sampling import Setting
 from seqgen.vocabulary import UNK, Vocabulary
+
+# what may come of values that nothing but a damaged file holds
+_UNUSABLE = (
+    ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError, RecursionError,
+)  # fmt: skip
 
 
 class Statistics(msgspec.Struct, frozen=True):
@@ -63,8 +69,12 @@ class Model:
             self.grammar: Any = self.encoding.grammar(self.vocabulary)  # a MusicGrammar, or that of text
             self.table = self.encoding.table(self.vocabulary)
             self.statistics = msgspec.convert(header.corpus.statistics, Statistics)
-        except (ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError) as error:
-            raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {error}") from error
+            for begin in self.statistics.controls:
+                for place, token in zip(range(CONTROLS), begin.split(" "), strict=True):
+                    check_control(token, place)
+        except _UNUSABLE as error:
+            reason = str(error)[:300]
+            raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {reason}") from error
         if len(self.statistics.velocities) != len(LEVELS):
             raise ModelFileError(f"its corpus has {len(self.statistics.velocities)} velocities, not {len(LEVELS)}")
         if tuple(self.grammar.feature_sizes) != header.architecture.feature_sizes:

@@ -28,9 +28,9 @@ def vary(model: "Model", piece: Piece, keep_bars: str | Iterable[int], amount: f
     if model.unit != "music":
         raise ConfigError("vary is for music, and this model writes text")
     if not isinstance(piece, Piece):
-        raise ConfigError(f"vary wants a Piece of music, not {type(piece).__name__}")
+        raise ConfigError("vary wants music, and this is text")
     if not 0 <= amount <= 1:
-        raise ConfigError(f"the amount must be 0 (change nothing) to 1 (all that is not kept), not {amount}")
+        raise ConfigError(f"the amount must be 0 (change nothing) to 1 (all that is not kept), not {amount:g}")
     plan = request.plan
     original = _Spelled(model, piece)
     bars, kept = _bars(original, _numbers(keep_bars))

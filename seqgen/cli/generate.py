@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from seqgen.cli import console, constraints
-from seqgen.cli.output import BINARY, check_stdout, format_name, loaded, targets
+from seqgen.cli.output import check_stdout, format_name, loaded, targets, write
 
 
 @click.command("generate")
@@ -52,7 +52,6 @@ def command(model_path: str | None, prime: str | None, output: str | None, **fla
 
     Numbers such as --temperature may change over the piece: 0.6:1.2 goes from one to the other.
     """
-    from seqgen import formats
     from seqgen.api.generate import Request, generate, new_seed, prime_breaks
 
     output = None if output == "-" else output
@@ -68,14 +67,7 @@ def command(model_path: str | None, prime: str | None, output: str | None, **fla
         console.warn(f"the prime goes against {name}, which holds from its end on")
     generated = generate(model, request)
     console.say(f"model {model.name} {model.digest}, seed {request.seed}")
-    if files:
-        for target, source in zip(files, generated, strict=True):
-            formats.write(source, target, format=format_)
-            console.say(f"wrote {target}")
-        return
-    data = b"\n".join(formats.to_bytes(source, format_) for source in generated)
-    sys.stdout.buffer.write(data if format_ in BINARY or data.endswith(b"\n") else data + b"\n")
-    sys.stdout.buffer.flush()
+    write(generated, files, format_)
 
 
 def _prime(prime: str | None, model: Any) -> Any:

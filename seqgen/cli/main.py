@@ -16,6 +16,7 @@ from seqgen.errors import SeqgenError
 _COMMANDS = {
     "train": ("seqgen.cli.train", "Learn from scores or text; write a model file."),
     "generate": ("seqgen.cli.generate", "Write new music or text with a model."),
+    "vary": ("seqgen.cli.vary", "Make some bars of a piece anew, and keep the others."),
     "models": ("seqgen.cli.models", "The models that come with seqgen."),
     "evaluate": ("seqgen.cli.evaluate", "How well a model predicts what it has not seen."),
     "originality": ("seqgen.cli.originality", "Which passages of a file are copied from its sources."),

@@ -1,15 +1,16 @@
 """Which model a command loads, and where and how it writes."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from seqgen.cli import console
 
 if TYPE_CHECKING:
     from seqgen.api.model import Model
 
 DEFAULT_MODEL = "model.safetensors"
-
-
 BINARY = ("mid", "npy")
 
 
@@ -17,7 +18,6 @@ def loaded(name: str | None) -> "Model":
     """The model of that file or name; without one the model of this folder, else the shipped default, which is said."""
     from seqgen.api.model import load
     from seqgen.api.shipped import DEFAULT
-    from seqgen.cli import console
 
     if name is None and not Path(DEFAULT_MODEL).exists():
         console.say(f"there is no {DEFAULT_MODEL} in this folder, so this is {DEFAULT}, which comes with seqgen")
@@ -67,3 +67,17 @@ def targets(output: str | None, count: int) -> list[Path]:
         return [path]
     pattern = path.name if "{n}" in path.name else f"{path.stem}-{{n}}{path.suffix}"
     return [path.with_name(pattern.replace("{n}", str(number + 1))) for number in range(count)]
+
+
+def write(sources: Sequence[Any], files: Sequence[Path], format_: str) -> None:
+    """Each to its file, or all to the standard output where there are none."""
+    from seqgen import formats
+
+    for file, source in zip(files, sources, strict=bool(files)):
+        formats.write(source, file, format=format_)
+        console.say(f"wrote {file}")
+    if files:
+        return
+    data = b"\n".join(formats.to_bytes(source, format_) for source in sources)
+    sys.stdout.buffer.write(data if format_ in BINARY or data.endswith(b"\n") else data + b"\n")
+    sys.stdout.buffer.flush()

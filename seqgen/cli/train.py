@@ -49,7 +49,7 @@ _NAMED = 5  # tokens
     "--valid-fraction", type=click.FloatRange(0, 0.9), default=0.1, show_default=True, help="Hold out this share."
 )
 @click.option("--no-transpose", is_flag=True, help="Music: train in the original keys only.")
-@click.option("--no-features", is_flag=True, help="Music: see the tokens only, not the place in the bar.")
+@click.option("--no-features", is_flag=True, help="Music: see the tokens only, not the bar, the key or bars before.")
 @click.option("--no-samples", is_flag=True, help="Write no samples while training.")
 @click.option("--checkpoint-every", type=int, metavar="N", help="Save the run every N updates. [at every validation]")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped; give the same options as then.")

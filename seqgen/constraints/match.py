@@ -75,10 +75,10 @@ class _OfChars(BoundMatch):
         self._near = _near(self._automaton)
         self._class = np.concatenate([np.zeros(len(SPECIALS), int), self._automaton.classes])
 
-    def advance(self, own: int, id: int, moment: Moment) -> int:
+    def advance(self, own: Any, id: int, moment: Moment) -> Any:
         return int(self._automaton.moves[own, self._class[id]])
 
-    def legal(self, own: int, moment: Moment) -> np.ndarray:
+    def legal(self, own: Any, moment: Moment) -> np.ndarray:
         mask = self._possible(own, moment)[self._class]
         mask[: len(SPECIALS)] = False
         mask[END] = self._automaton.accepts[own]
@@ -88,7 +88,7 @@ class _OfChars(BoundMatch):
         """`(classes,)` bool: after which characters a match is near enough."""
         return self._near[self._automaton.moves[state]] < _limit(moment)
 
-    def _distance(self, state: int) -> int:
+    def _distance(self, state: Any) -> int:
         return int(self._near[state])
 
 

@@ -28,7 +28,7 @@ class Chorale:
 
     name = "chorale"
     unit = "music"
-    SEES = "key bar sounding 1 2 4 8"
+    SEES = "key bar sounding parallel 1 2 4 8"
 
     def __init__(self, grid: int = 4, parts: int = 4, sees: str = "") -> None:
         if not 2 <= parts <= 6:
@@ -114,10 +114,12 @@ class Chorale:
 class _Body(NamedTuple):
     part: int  # whose token is next
     sounding: tuple[int, ...]  # a value of the feature for each part: 0 a pitch that is not known, _SILENT, a pitch
+    before: tuple[int, ...]  # what sounded when the step began
     history: History | None  # of the feature: what each part had at each step; None where it is not seen
 
 
 _SILENT = 1
+_PERFECT = (0, 7)  # semitones, octaves aside
 _AN_UNKNOWN, _HOLD, _REST = range(3)  # values of what stood there, before the pitches
 
 
@@ -130,11 +132,14 @@ class ChoraleGrammar(MusicGrammar):
         features = [
             Feature("body 0", tuple(map(str, range(parts)))),
             *(Feature(f"part {part} sounds", sounds, moves=True) for part in range(parts) if sees.sounding),
+            *[Feature("parallel", ("?", *pitches), moves=True)] * sees.parallel,
             *(Feature(f"{bars} bars before", stood, moves=True) for bars in sees.bars_before),
         ]
         super().__init__(vocabulary, grid, sees, features)
         self._parts = parts
         self.part_names = _names(parts)
+        self._pitch = (0, 0, *map(int, pitches))  # MIDI pitches by what sounds
+        self._parallels = {int(pitch): value for value, pitch in enumerate(pitches, 1)}
         self._hold, self._rest = vocabulary.ids["hold"], vocabulary.ids["rest"]
         ids = {vocabulary.ids[pitch]: pitch for pitch in pitches}
         self._sounds = {self._rest: _SILENT, **{id: sounds.index(pitch) for id, pitch in ids.items()}}
@@ -145,30 +150,46 @@ class ChoraleGrammar(MusicGrammar):
         }
 
     def body_start(self) -> _Body:
-        return _Body(0, (_SILENT,) * self._parts, History() if self._sees.bars_before else None)
+        silent = (_SILENT,) * self._parts
+        return _Body(0, silent, silent, History() if self._sees.bars_before else None)
 
     def body_advance(self, clock: Clock, body: _Body, id: int) -> tuple[Clock, _Body]:
-        part, sounding, history = body
+        part, sounding, before, history = body
         if id != self._hold:
             sounding = (*sounding[:part], self._sounds.get(id, 0), *sounding[part + 1 :])
         if history is not None:
             history = history.and_then(self._stood.get(id, _AN_UNKNOWN))
         if part + 1 < self._parts:
-            return clock, _Body(part + 1, sounding, history)
-        return Clock(clock.time + 1, clock.offset, clock.bar), _Body(0, sounding, history)
+            return clock, _Body(part + 1, sounding, before, history)
+        return Clock(clock.time + 1, clock.offset, clock.bar), _Body(0, sounding, sounding, history)
 
     def body_legal(self, clock: Clock, body: _Body) -> np.ndarray:
-        part, sounding, _ = body
+        part, sounding, _, _ = body
         return self._masks[sounding[part] != _SILENT, part == 0 and clock.time > 0]
 
     def body_features(self, clock: Clock, body: _Body) -> tuple[int, ...]:
-        part, sounding, history = body
+        part, sounding, before, history = body
         values = (part, *sounding) if self._sees.sounding else (part,)
+        if self._sees.parallel:
+            values = (*values, self._parallel(part, sounding, before))
         if history is None:
             return values
         bar = clock.bar * self._parts
         places = [history.length - bars * bar for bars in self._sees.bars_before]
         return (*values, *[history.items[place] if place >= 0 else _AN_UNKNOWN for place in places])
+
+    def _parallel(self, part: int, sounding: tuple[int, ...], before: tuple[int, ...]) -> int:
+        """The pitch by which `part` would go along with a part above that has moved from a fifth or octave to it.
+
+        As a value of the feature: 0 where there is none.
+        """
+        pitch, own = self._pitch, before[part]
+        if own > _SILENT:
+            for other in range(part):
+                there, here = before[other], sounding[other]
+                if there != here and there > _SILENT < here and abs(pitch[there] - pitch[own]) % 12 in _PERFECT:
+                    return self._parallels.get(pitch[own] + pitch[here] - pitch[there], 0)
+        return 0
 
     def body_at_step(self, body: _Body) -> bool:
         return body.part == 0

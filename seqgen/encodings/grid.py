@@ -19,6 +19,7 @@ TRANSPOSITIONS = range(-6, 6)  # semitones; every key once
 CONTROL_NAMES = ("key", "meter", "pickup")
 CONTROLS = len(CONTROL_NAMES)
 LONGEST = 1_000_000  # grid steps; more, days of music, come from damaged files and would fill the memory
+_LONGEST_BAR = 10_000  # grid steps; each is a value of a feature
 
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # by pitch class
 _MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
@@ -134,9 +135,9 @@ def _fifths(tonic: int, mode: str) -> int:
 
 
 def bar_steps(numerator: int, denominator: int, grid: int) -> int | None:
-    """Grid steps a bar, None if that is not a whole number."""
+    """Grid steps a bar, None if that is not a whole number, or absurdly many."""
     steps, rest = divmod(4 * grid * numerator, denominator)
-    return steps if steps and not rest else None
+    return steps if 0 < steps <= _LONGEST_BAR and not rest else None
 
 
 # --- vocabulary, table, transposition ---------------------------------------------------------------------------------
@@ -178,6 +179,9 @@ def music_table(vocabulary: Vocabulary, meaning: Callable[[str], Meaning]) -> Ta
             means = Meaning(Kind.CONTROL)
         else:
             means = meaning(token)
+            pitches = all(0 <= pitch < 128 for pitch in means.pitches)
+            if not pitches or not (means.kind == Kind.DURATION) <= means.advance <= LONGEST:
+                raise TokenError(f"there is no token {token[:40]!r} in this encoding")
         table.kind[id] = means.kind
         table.pitches[id, list(means.pitches)] = True
         table.strikes[id] = means.strikes
@@ -188,6 +192,19 @@ def music_table(vocabulary: Vocabulary, meaning: Callable[[str], Meaning]) -> Ta
 def is_control(token: str) -> bool:
     """Whether a token of a music encoding is a control."""
     return token.startswith(("key=", "meter=", "pickup="))
+
+
+_CONTROLS = (
+    re.compile("|".join(map(re.escape, KEYS))),
+    re.compile(r"meter=(?:\?|[1-9][0-9]{0,5}/[1-9][0-9]{0,5})"),
+    re.compile(r"pickup=(?:0|[1-9][0-9]{0,5})"),
+)
+
+
+def check_control(token: str, place: int) -> None:
+    """Raises TokenError: it is none of the tokens that `control_tokens` puts in this place."""
+    if not _CONTROLS[place].fullmatch(token):
+        raise TokenError(f"there is no {CONTROL_NAMES[place]} token {token[:40]!r}")
 
 
 _NUMBER = re.compile(r"\d+")

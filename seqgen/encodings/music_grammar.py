@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgen.encodings.base import Clock
-from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS, KEYS, bar_steps, shift_numbers, transpose_token
+from seqgen.encodings.grid import (
+    CONTROL_NAMES,
+    CONTROLS,
+    KEYS,
+    bar_steps,
+    check_control,
+    shift_numbers,
+    transpose_token,
+)
 from seqgen.encodings.recall import Feature, Sees
 from seqgen.errors import TokenError
 from seqgen.vocabulary import UNK, Vocabulary
@@ -54,6 +62,7 @@ class MusicGrammar(ABC):
         for token, id in vocabulary.ids.items():
             for place, name in enumerate(CONTROL_NAMES):
                 if token.startswith(f"{name}="):
+                    check_control(token, place)
                     ids[place].append(id)
             if token.startswith("meter="):
                 numerator, _, denominator = token[6:].partition("/")

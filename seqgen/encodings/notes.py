@@ -33,7 +33,7 @@ class Notes:
 
     name = "notes"
     unit = "music"
-    SEES = "key bar 1 2 4 8"
+    SEES = "key bar same 1 2 4 8"
 
     def __init__(self, grid: int = 4, joint: bool = False, part: str = AUTO, sees: str = "") -> None:
         if not part:
@@ -146,6 +146,7 @@ _BEGIN, _NOTE_WAITS, _REST_WAITS, _AFTER_NOTE, _AFTER_REST = range(5)  # waits: 
 _DONE = {_NOTE_WAITS: _AFTER_NOTE, _REST_WAITS: _AFTER_REST}
 
 
+_MOST_SAME = 8  # events; more count as these
 _AN_UNKNOWN, _GOES_ON = range(2)  # values of what stood there, before those of rests, pitches and durations
 
 
@@ -153,6 +154,7 @@ class _Body(NamedTuple):
     stage: int  # one of the five above
     sound: int  # which waits for its duration, as a value of the feature
     history: History | None  # (onset in grid steps, sound, duration) of every event; None where it is not seen
+    same: tuple[int, ...]  # for each number of bars how many of the last events were those of so many bars before
 
 
 class NotesGrammar(MusicGrammar):
@@ -168,6 +170,9 @@ class NotesGrammar(MusicGrammar):
         durations = [vocabulary.tokens[id] for id in np.flatnonzero(table.kind == Kind.DURATION)]
         stood = ("?", "held", "rest", *pitches, *durations)
         features = [Feature(f"{bars} bars before", stood, moves=True) for bars in sees.bars_before]
+        if sees.same:
+            counts = tuple(map(str, range(_MOST_SAME + 1)))
+            features += [Feature(f"same as {bars} bars before", counts) for bars in sees.bars_before]
         super().__init__(vocabulary, grid, sees, features, _shift)
         self._advance = table.advance.tolist()
         notes, rests, lengths = (
@@ -189,10 +194,11 @@ class NotesGrammar(MusicGrammar):
         }
 
     def body_start(self) -> _Body:
-        return _Body(_BEGIN, _AN_UNKNOWN, History() if self._sees.bars_before else None)
+        bars = self._sees.bars_before
+        return _Body(_BEGIN, _AN_UNKNOWN, History() if bars else None, (0,) * (len(bars) if self._sees.same else 0))
 
     def body_advance(self, clock: Clock, body: _Body, id: int) -> tuple[Clock, _Body]:
-        stage, sound, history = body
+        stage, sound, history, same = body
         value = self._stood.get(id, _AN_UNKNOWN)
         duration = _AN_UNKNOWN
         if stage in _DONE:
@@ -201,26 +207,37 @@ class NotesGrammar(MusicGrammar):
         else:
             steps, stage, sound = self._advance[id], self._leads_to[id], value
         if history is not None and stage not in _DONE:
+            if same:
+                events = [self._event_before(clock, history, bars) for bars in self._sees.bars_before]
+                same = tuple(
+                    [
+                        min(count + 1, _MOST_SAME) if event is not None and event[1:] == (sound, duration) else 0
+                        for count, event in zip(same, events, strict=True)
+                    ]
+                )
             history = history.and_then((clock.time, sound, duration))
-        return Clock(clock.time + steps, clock.offset, clock.bar), _Body(stage, sound, history)
+        return Clock(clock.time + steps, clock.offset, clock.bar), _Body(stage, sound, history, same)
 
     def body_legal(self, clock: Clock, body: _Body) -> np.ndarray:
         return self._masks[body.stage]
 
     def body_features(self, clock: Clock, body: _Body) -> tuple[int, ...]:
-        stage, _, history = body
+        stage, _, history, same = body
         if history is None:
             return ()
         which = 2 if stage in _DONE else 1
         values = []
         for bars in self._sees.bars_before:
-            time, value = clock.time - bars * clock.bar, _AN_UNKNOWN
-            if time >= 0:
-                place = bisect_left(history.items, (time,), 0, history.length)
-                begins = place < history.length and history.items[place][0] == time
-                value = history.items[place][which] if begins else _GOES_ON
-            values.append(value)
-        return tuple(values)
+            event = self._event_before(clock, history, bars)
+            begun = clock.time >= bars * clock.bar
+            values.append(event[which] if event is not None else _GOES_ON if begun else _AN_UNKNOWN)
+        return (*values, *same)
+
+    def _event_before(self, clock: Clock, history: History, bars: int) -> tuple[int, int, int] | None:
+        """The event that began exactly so many bars ago."""
+        time = clock.time - bars * clock.bar
+        place = bisect_left(history.items, (time,), 0, history.length)
+        return history.items[place] if place < history.length and history.items[place][0] == time else None
 
     def body_at_step(self, body: _Body) -> bool:
         return body.stage not in _DONE

@@ -1,7 +1,9 @@
 """What a model of music may see beside the token and its place in the bar: `sees`, an option of every music encoding.
 
 `key`: the key of the piece, at every step. `bar`: the number of the bar. `sounding`: what sounds now, where the tokens
-before do not say it. A number: what stood at the place of the next token so many bars before.
+before do not say it. `parallel`: where there are parts, the pitch that would make parallel fifths or octaves. A number:
+what stood at the place of the next token so many bars before. `same`: with numbers, in one voice, how many events until
+now were those of so many bars before.
 
 Models that were trained before there was a word do not see what it names, so the option is empty by default; training
 asks for what each encoding names as SEES.
@@ -12,7 +14,7 @@ from typing import NamedTuple
 
 from seqgen.errors import ConfigError
 
-WORDS = ("key", "bar", "sounding")
+WORDS = ("key", "bar", "sounding", "parallel", "same")
 MOST_BARS = 64  # bars before
 
 
@@ -22,6 +24,8 @@ class Sees(NamedTuple):
     key: bool
     bar: bool
     sounding: bool
+    parallel: bool
+    same: bool
     bars_before: tuple[int, ...]
 
     @staticmethod
@@ -40,7 +44,8 @@ class Sees(NamedTuple):
                 )
         if len(set(words)) < len(words):
             raise ConfigError(f"sees names something twice: {text!r}")
-        return Sees("key" in words, "bar" in words, "sounding" in words, tuple(sorted(map(int, numbers))))
+        key, bar, sounding, parallel, same = (word in words for word in WORDS)
+        return Sees(key, bar, sounding, parallel, same, tuple(sorted(map(int, numbers))))
 
 
 class Feature(NamedTuple):

@@ -13,7 +13,7 @@ Where nothing legal is left, a sequence goes back some ids and tries again; it f
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from math import log
+from math import inf, log
 from typing import NamedTuple
 
 import numpy as np
@@ -83,13 +83,14 @@ class _Path:
         self.past: tuple | None = None  # the last id and the past before it, so that a copy shares it
         self.length = 0  # ids
         self.steps = 0
-        self.log_weight = 0.0
         self.ended = False
+        self.log_weight = 0.0
+        self.ahead: list[tuple[int, float]] = []  # when, and what more it weighs by what was legal then
 
     def copy(self) -> "_Path":
         path = _Path(self.search)
-        path.past, path.length, path.steps = self.past, self.length, self.steps
-        path.log_weight, path.ended = self.log_weight, self.ended
+        path.past, path.length, path.steps, path.ended = self.past, self.length, self.steps, self.ended
+        path.log_weight, path.ahead = self.log_weight, list(self.ahead)
         return path
 
     def push(self, id: int) -> None:
@@ -103,6 +104,12 @@ class _Path:
             id, past = past
             ids.append(id)
         return ids
+
+    def weigh(self, until: float) -> float:
+        """The logarithm of its weight by what was legal up to a moment."""
+        self.log_weight += sum(more for time, more in self.ahead if time <= until)
+        self.ahead = [(time, more) for time, more in self.ahead if time > until]
+        return self.log_weight
 
 
 class _Past(NamedTuple):
@@ -132,7 +139,7 @@ class _Search:
         """One of the particles, by weight."""
         path = self.paths[0]
         if len(self.paths) > 1:
-            path = self.paths[int(draw(_shares(self.paths)[None], np.array([self.random.random()]))[0])]
+            path = self.paths[int(draw(_shares(self.paths, inf)[None], np.array([self.random.random()]))[0])]
         return Sampled(path.last(path.length)[::-1], path.steps, path.ended)
 
 
@@ -201,17 +208,23 @@ class _Run:
     def _weigh(self, legal: np.ndarray, probability: np.ndarray) -> np.ndarray:
         """Weigh each row by the share of the model's belief that is legal, and resample the sequences that need it.
 
-        Returns `probability` of the rows there are then. A particle that has ended keeps its weight: nothing is asked
-        of it any more.
+        They are compared at the moment where the last of them is: one that has told the same time in fewer ids has met
+        more of what is asked, and would be dropped for it. What it has met since then it keeps as its weight. So does
+        one that has ended: nothing more is asked of it.
+
+        Returns `probability` of the rows there are then.
         """
         believed = self._probabilities(self.walk.grammatical(), truncated=False)
         mass = np.where(legal, believed, 0).sum(axis=1)
-        for path, share in zip(self.paths, mass.tolist(), strict=True):
-            path.log_weight += log(max(share, _LEAST))
+        last: dict[_Search, int] = {}
+        for path, row, share in zip(self.paths, self.walk.rows, mass.tolist(), strict=True):
+            time = row.moment.time or 0  # text tells none: as many ids are as far
+            path.ahead.append((time, log(max(share, _LEAST))))
+            last[path.search] = min(time, last.get(path.search, time))
         rows, paths = [], []
         index = {id(path): row for row, path in enumerate(self.paths)}
-        for search in dict.fromkeys(path.search for path in self.paths):
-            shares = _shares(search.paths)
+        for search, time in last.items():
+            shares = _shares(search.paths, time)
             if 1 / (shares**2).sum() < self._particles / 2:
                 chosen = _systematic(shares, search.random.random(), self._particles)
                 sources = [search.paths[place] for place in chosen]
@@ -348,9 +361,9 @@ class _Run:
         return rows
 
 
-def _shares(paths: Sequence[_Path]) -> np.ndarray:
-    """The normalised weights."""
-    logs = np.array([path.log_weight for path in paths])
+def _shares(paths: Sequence[_Path], until: float) -> np.ndarray:
+    """The normalised weights by what was legal up to a moment."""
+    logs = np.array([path.weigh(until) for path in paths])
     weights = np.exp(logs - logs.max())
     return weights / weights.sum()
 

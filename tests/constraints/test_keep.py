@@ -1,5 +1,7 @@
 """Keep: what is kept comes out as it was, whatever the model wants, and the rest is the model's."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,8 +10,8 @@ from made import Noise, piece, vocabulary_of
 
 from seqgen import encodings
 from seqgen.constraints import Keep, Listener, Material, bind
-from seqgen.piece import Piece
-from seqgen.sampling import Setting, Strategy, sample, streams
+from seqgen.piece import Part, Piece
+from seqgen.sampling import Setting, Strategy, Walk, sample, streams
 from seqgen.vocabulary import END
 
 KINDS = {
@@ -116,3 +118,82 @@ def test_all_that_is_free_is_used(kind):
             used[part, onset : onset + duration] = True
     assert (used == room).all()
     assert len({frozenset(rows) for rows in found}) > 30
+
+
+# --- with particles, what the model believes given what is kept -------------------------------------------------------
+
+
+class Climbing:
+    """After a pitch it wants the next higher one, and knows nothing else."""
+
+    def __init__(self, table) -> None:
+        self.n_values = len(table.kind)
+        self.pitch = np.where(table.strikes, table.pitches.argmax(axis=1), 0)
+
+    def start(self, batch, context=None):
+        return (np.zeros(batch, int),)
+
+    def step(self, ids, state, features=None):
+        last = np.where(self.pitch[ids] > 0, self.pitch[ids], state[0])
+        return np.where(self.pitch == last[:, None] + 1, np.float32(4), np.float32(0)), (last,)
+
+    def take(self, state, rows):
+        return tuple(array[rows] for array in state)
+
+
+def enumerated(walk: Walk, ids: tuple[int, ...] = (), share: float = 1.0) -> dict[tuple[int, ...], float]:
+    """Every way to go on that is legal, with the probability that the stepper gives to it."""
+    grammatical, legal = walk.grammatical()[0], walk.legal()[0]
+    weights = np.where(grammatical, np.exp(walk.logits[0].astype(float)), 0)
+    found: dict[tuple[int, ...], float] = {}
+    for id in np.flatnonzero(legal).tolist():
+        more = share * weights[id] / weights.sum()
+        if id == END:
+            found[ids] = more
+            continue
+        following = walk.take([0])
+        following.advance([id])
+        following.feed([id])
+        found |= enumerated(following, (*ids, id), more)
+    return found
+
+
+def test_a_gap_is_filled_as_the_model_believes():
+    """A gap of four grid steps takes one to four notes, so that particles come to its end after two to eight ids.
+
+    Those that come early must not be dropped for what is asked of them there: many short notes would be all that is
+    left, however many particles there are.
+    """
+    line = [(0, 1, 60), (1, 2, 61), (3, 1, 62), (4, 4, 63), (8, 4, 60)]
+    source = Piece.build([(*note, 80, 0) for note in line], 4, [Part()])
+    encoding = encodings.make("notes")
+    vocabulary = vocabulary_of(encoding, [source])
+    grammar, table = encoding.grammar(vocabulary), encoding.table(vocabulary)
+    keep = Keep(source.notes[3:], np.arange(12)[None] < 4)
+    setting = Setting(
+        Climbing(table),
+        grammar,
+        bind([keep], Material(grammar, table, vocabulary.tokens, "music")),
+        Listener(grammar, table),
+    )
+    controls = vocabulary.to_ids(encoding.encode(source)[0].tokens[:3]).tolist()
+    ways = enumerated(Walk.begin(setting, [controls]))
+    kept_ids = 4
+
+    def heard(ids) -> tuple[int, int]:
+        """How many notes and rests, and what is last before the kept note."""
+        return len(ids) - kept_ids, ids[-kept_ids - 2]
+
+    exact: Counter[tuple[int, int]] = Counter()
+    for ids, share in ways.items():
+        exact[heard(ids)] += share / sum(ways.values())
+    errors = []
+    for particles in (1, 4, 16):
+        rows = sample(
+            setting, [controls] * 400, [12] * 400, strategy=Strategy(), random=streams(0, 400), particles=particles
+        )
+        seen = Counter(heard(row.ids) for row in rows)
+        errors.append(sum(abs(seen[what] / 400 - exact[what]) for what in seen | exact) / 2)
+    assert errors[0] > 0.4
+    assert errors[1] < 0.75 * errors[0]
+    assert errors[2] < 0.6 * errors[1]

@@ -164,7 +164,7 @@ FLAGS = st.sampled_from(["", "", "(?i)", "(?s)", "(?a)", "(?is)"])
 
 
 @given(PATTERN, FLAGS, st.lists(st.text("abcABC1 \n,éÉ海²", max_size=6), max_size=30))
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_the_automaton_accepts_what_re_matches(pattern, flags, texts):
     characters = "abcABC1 \n,éÉ海²"
     automaton = Pattern(flags + pattern).automaton(characters)
@@ -234,19 +234,18 @@ def test_a_missing_library_is_named(monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(st.data(), PATTERN, FLAGS, st.integers(0, 10**6), st.sampled_from([-9.0, 0.0, 9.0]))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_every_text_matches(name, data, pattern, flags, seed, wish_to_end):
     """Or none can be: then a ceiling is too low, or `re` finds none among many."""
     prime = data.draw(st.sampled_from(["", "", "a", "ab", "a b", "海"]))
     steps = data.draw(st.integers(1, 20))
     wanted = Match(flags + pattern)
+    possible = texts_of_one_step(name, prime, flags + pattern)
     try:
         texts = written(name, [wanted], seed=seed, steps=steps, prime=prime, favour={END: wish_to_end}, rows=2)
-    except SamplingError as error:
-        assert "cannot be" in str(error) or not texts_of_one_step(name, prime, flags + pattern)
-        for text in texts_of_one_step(name, prime, flags + pattern):
-            raise AssertionError(f"{text!r} could have been written") from error
-        return
+    except SamplingError:
+        texts = []
+        assert not possible
     for text in texts:
         assert re.fullmatch(flags + pattern, text), text
         assert text.startswith(prime)
@@ -295,7 +294,7 @@ def test_bytes_of_any_character_match():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_choice_is_left_open(name):
     """The constraint forbids nothing that could still match: all texts come up, as often as the model believes."""
-    favour = {id: 3.0 for id in CASES[name][1].to_ids(["a", "b"] if name != "bytes" else ["61", "62"])}
+    favour = dict.fromkeys(CASES[name][1].to_ids(["a", "b"] if name != "bytes" else ["61", "62"]), 3.0)
     pattern = "a?b?" if name != "words" else "(a?|b) ?b?"
     wanted = {"a", "b", "ab"} if name != "words" else {"a", "b", "ab", "a b", "b b", "bb"}
     texts = {
@@ -306,7 +305,7 @@ def test_every_choice_is_left_open(name):
 
 def test_matches_that_cannot_be_are_said_at_once():
     with pytest.raises(SamplingError, match="match 'zq' cannot be: there is no text that the model can spell"):
-        written("chars", [Match("z[q]".replace("[q]", "q"))])
+        written("chars", [Match("zq")])
     with pytest.raises(SamplingError, match="cannot be: there is no text with this beginning that the model can spell"):
         written("chars", [Match("b+")], prime="a")
     with pytest.raises(SamplingError, match=r"cannot be within 9 steps: 10 are needed; allow more of them"):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqgen import encodings
+from seqgen.encodings import Encoded
 from seqgen.errors import ConfigError, TokenError
 from seqgen.piece import Meter, Part, Piece
 from seqgen.vocabulary import END, PAD, START, UNK
@@ -154,19 +155,42 @@ def top(sound: str) -> str:
     return sound.partition("=")[0].split(".")[-1]
 
 
+def parallel_to(body: list[str], parts: int) -> str:
+    """The pitch that would make parallel fifths or octaves with the first part above that leads to some."""
+    sounds: list[list[str]] = []  # after each step, the last one perhaps not whole
+    for place, token in enumerate(body):
+        if place % parts == 0:
+            sounds.append(list(sounds[-1]) if sounds else ["rest"] * parts)
+        if token != "hold":
+            sounds[-1][place % parts] = token
+    part = len(body) % parts
+    if not part or len(sounds) < 2:
+        return "?"
+    before, here = sounds[-2:]
+    for above in range(part):
+        if "rest" not in (before[part], before[above], here[above]) and before[above] != here[above]:
+            there, own, now = int(before[above]), int(before[part]), int(here[above])
+            if abs(there - own) % 12 in (0, 7):
+                return str(own + now - there)
+    return "?"
+
+
 def seen(made, tokens: list[str]) -> list[str]:
     """What should be seen after a prefix that holds at least the controls, found by reading it from its beginning."""
     options, body = made.encoding.options, tokens[3:]
     words = options["sees"].split()
     lags = [int(word) for word in words if word.isdigit()]
     bar, pickup = bar_and_pickup(tokens, options["grid"])
-    waits, found = False, []
+    waits, found, same = False, [], []
     if made.encoding.name == "chorale":
         parts = options["parts"]
         time = len(body) // parts
         for part in range(parts):
             own = [token for token in body[part::parts] if token != "hold"]
             found += [f"part {part} sounds {own[-1] if own else 'rest'}"]
+        known = {name for name in made.grammar.feature_names if name.startswith("parallel")}
+        wanted = f"parallel {parallel_to(body, parts)}"
+        found += [wanted if wanted in known else "parallel ?"]
         places = [len(body) - lag * bar * parts for lag in lags]
         stood = [body[place] if place >= 0 else "?" for place in places]
     elif made.encoding.name == "notes":
@@ -178,6 +202,10 @@ def seen(made, tokens: list[str]) -> list[str]:
             time += int(Fraction(duration.partition("=")[2]) * options["grid"])
         waits = bool(body) and "=" not in body[-1]
         before = [time - lag * bar for lag in lags]
+        for lag in lags:
+            onsets = [onset for onset in events if events[onset] != events.get(onset - lag * bar)]
+            since = [onset for onset in events if onset > max(onsets, default=-1)]
+            same.append(f"same as {lag} bars before {min(8, len(since))}")
         stood = ["?" if then < 0 else events.get(then, ("held", "held"))[waits] for then in before]
     else:
         frames: list[list[str]] = [[]]
@@ -197,7 +225,7 @@ def seen(made, tokens: list[str]) -> list[str]:
     while number > 32:
         number -= 16
     key = [f"in {tokens[0]}"] if "key" in words else []
-    return [*key, *([f"bar number {number}"] if "bar" in words else []), *found]
+    return [*key, *([f"bar number {number}"] if "bar" in words else []), *found, *(same if "same" in words else [])]
 
 
 @pytest.mark.parametrize("name", [name for name in MUSIC if name.endswith("sees")])
@@ -206,9 +234,41 @@ def seen(made, tokens: list[str]) -> list[str]:
 def test_what_is_seen_is_what_stood_there(name, seed):
     made = case(name)
     ids, states, _ = made.random_walk(seed, 700, may_end=False)
+    if name == "notes-sees":  # something that repeats itself
+        bar, _ = bar_and_pickup(made.vocabulary.to_tokens(ids), made.encoding.options["grid"])
+        (quarter,) = made.ids(["=1"])
+        bars = ids[3::2][: 2 * bar // made.encoding.options["grid"]]
+        ids = ids[:3] + [id for sound in bars * 12 + bars[1:] * 4 for id in (sound, quarter)]
+        states = [made.walked(ids[:read]) for read in range(len(ids) + 1)]
     tokens = made.vocabulary.to_tokens(ids)
     for read in range(made.controls, len(states), 7):
         assert named_features(made, states[read]) == seen(made, tokens[:read])
+
+
+@pytest.mark.parametrize(
+    ("body", "warned"),
+    [
+        ("67 60 48 69", "62"),  # a fifth above the second part goes up a tone
+        ("67 60 48 65", "58"),
+        ("67 60 48 69 65", "50"),  # an octave between the second and the third
+        ("67 60 48 hold", "?"),
+        ("67 60 48 67", "?"),  # struck again
+        ("65 60 50 67", "?"),  # fourths may go on
+        ("67 rest 48 69", "?"),
+        ("60 67 50 62", "69"),  # the parts cross
+        ("67 60 48 69 hold", "50"),  # a fifth and an octave: a twelfth
+        ("67 60 48 69 62 55 hold", "?"),  # the step before, not this one
+    ],
+)
+def test_the_pitch_that_would_make_parallels(body, warned):
+    encoding = encodings.make("chorale", parts=3, sees="parallel")
+    vocabulary = encoding.vocabulary([Encoded(["key=?", "meter=?", "pickup=0", *map(str, range(40, 80))], {})])
+    grammar = encoding.grammar(vocabulary)
+    state = grammar.start()
+    for id in vocabulary.to_ids(["key=?", "meter=?", "pickup=0", *body.split()]).tolist():
+        state = grammar.advance(state, id)
+    first = sum(grammar.feature_sizes[:-1])
+    assert grammar.feature_names[first + grammar.features(state)[-1]] == f"parallel {warned}"
 
 
 @pytest.mark.parametrize("name", ["notes-sees", "chorale-sees", "frames-sees"])
@@ -235,7 +295,7 @@ def test_states_are_equal_when_the_same_ids_led_there(name):
 @pytest.mark.parametrize(
     ("sees", "message"),
     [
-        ("key chord", "sees takes key, bar, sounding and numbers of bars from 1 to 64, not 'chord'"),
+        ("key chord", "sees takes key, bar, sounding, parallel, same and numbers of bars from 1 to 64, not 'chord'"),
         ("0", "not '0'"),
         ("65", "not '65'"),
         ("-1", "not '-1'"),

@@ -31,7 +31,7 @@ def enumerated(of: Setting, prefix: list[int], steps: int, must_end=False) -> di
         logits, after = of.stepper.step(np.array([ids[-1] if ids else prefix[-1] if prefix else START]), state)
         logits = logits[0].astype(float).tolist()
         new = len(ids)
-        legal = [id for id in range(4, len(ABC))] + [END] * (new + len(prefix) > 0)
+        legal = list(range(4, len(ABC))) + [END] * (new + len(prefix) > 0)
         if must_end and new == steps:
             legal = [END]
         mass = math.log(math.fsum(math.exp(logits[id]) for id in legal))

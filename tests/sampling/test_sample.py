@@ -357,11 +357,11 @@ class Corridor(Bound):
 @pytest.mark.parametrize("particles", [1, 5])
 def test_where_nothing_else_can_be_tried_it_is_said_at_once(particles):
     stepper = Uniform(len(LETTERS))
-    with pytest.raises(SamplingError, match="^nothing may follow after 0 steps: corridor leave no legal token$"):
+    with pytest.raises(SamplingError, match=r"^nothing may follow after 0 steps: corridor leave no legal token$"):
         run(stepper, [Corridor("")], particles=particles)
     assert len(stepper.calls) == 1
     # one way only: it is followed to its end, and back again
-    with pytest.raises(SamplingError, match="nothing may follow after [01] steps?: corridor .*going back"):
+    with pytest.raises(SamplingError, match=r"nothing may follow after [01] steps?: corridor .*going back"):
         run(Uniform(len(LETTERS)), [Corridor("a")], particles=1)
 
 
