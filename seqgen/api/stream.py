@@ -84,7 +84,7 @@ class Stream:
         self._ready: deque[Any] = deque()
         self._out: Texts | Music = Texts(model) if model.unit == "text" else Music(model)
         with one_thread():
-            self._begin(given_tokens(model, request, self._constraints), None)
+            self._begin(given_tokens(model, request, self._constraints), None, request.prime)
 
     # events
 
@@ -196,13 +196,13 @@ class Stream:
     def _moment(self) -> Moment:
         return self._walk.rows[0].moment
 
-    def _begin(self, tokens: list[str], before: Moment | None) -> None:
+    def _begin(self, tokens: list[str], before: Moment | None, prime: Any = None) -> None:
         given = tokens or drawn_controls(self._model, self._constraints, self._random)
         self._given = self._model.vocabulary.to_ids(given).tolist()
         self._ids = array("i")  # of the present piece, after those
-        self._walk = Walk.begin(self._setting, [self._given])
+        self._walk = Walk.begin(self._setting, [self._given], [self._left])
         self._remember(())
-        self._ready.extend(self._out.begin(given, before, self._moment))
+        self._ready.extend(self._out.begin(given, before, self._moment, prime))
 
     def _step(self) -> None:
         """One step of the encoding, or the end of a piece and the beginning of the next."""

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from seqgen.constraints import Moment, Note, Sounding
+from seqgen.corpus.loudness import shaped, with_velocities_of
 from seqgen.encodings import Clock, Kind
+from seqgen.encodings.grid import CONTROLS, control_fields
 from seqgen.errors import ConfigError, TokenError
 from seqgen.formats.events import Event
+from seqgen.piece import Piece
 from seqgen.vocabulary import END
 
 if TYPE_CHECKING:
     from seqgen.api.model import Model
 
-_VELOCITY = 80  # as the encodings decode every note
 _LONGEST = 10_000  # quarter notes
 
 
@@ -31,7 +33,7 @@ class Texts:
         self._model = model
         self.tail: list[str] = []  # the tokens the next ones follow, which decide about the space between
 
-    def begin(self, given: Sequence[str], before: Moment | None, moment: Moment) -> list[str]:
+    def begin(self, given: Sequence[str], before: Moment | None, moment: Moment, prime: object = None) -> list[str]:
         self.tail = list(given)
         return [] if before is None else [self._model.statistics.separator or "\n\n"]
 
@@ -89,6 +91,7 @@ class Music:
 
     def __init__(self, model: "Model") -> None:
         table = model.table
+        self._model = model
         self._grammar: Any = model.grammar  # a MusicGrammar
         self._grid = self._grammar.grid
         self._kind, self._kinds, self._advance = table.kind, table.kind.tolist(), table.advance.tolist()
@@ -98,25 +101,47 @@ class Music:
         self._pitch = np.array([pitches[0] if len(pitches) == 1 else -1 for pitches in self._pitches])
         self.offset = 0  # when the present piece began; before 0 where a prime came first
         self.begun = 0  # when the stream did, within the first piece: notes of the prime sound on from there
+        self._velocities: list[int] = []  # by the grid step in the bar, of the present piece
+        self._bar_offset = 0  # the step on which it began
+        self.velocities: dict[Note, int] = {}  # of notes of the prime that sound on
         self.pins: dict[int, tuple[Pin, ...]] = {}  # by part, or by pitch in frames: the notes heard, in order
         self.heard: frozenset[tuple[int, Note]] = frozenset()  # part and note: sounding, but not ours to hand out
 
-    def begin(self, given: Sequence[str], before: Moment | None, moment: Moment) -> list[Event]:
+    def begin(
+        self, given: Sequence[str], before: Moment | None, moment: Moment, prime: Piece | None = None
+    ) -> list[Event]:
         """A piece begins at `moment`, after its controls and its prime; `before` the last one had ended.
 
         Its first full bar begins on a bar line of the last one.
         """
         clock: Clock = moment.state.clock
+        fields, _ = control_fields(given[:CONTROLS], self._grid, ticks_per_step=1)
+        bar = Piece.build(
+            [(step, 1, 60, 64, 0) for step in range(clock.bar)], self._grid, meters=fields.get("meters", ())
+        )
+        self._velocities = shaped(bar, self._model.statistics.velocities).notes["velocity"].tolist()
+        self._bar_offset = clock.offset
         if before is None:
             self.offset, self.begun = -clock.time, clock.time
+            if prime is not None:
+                self.velocities = self._primed(given, moment, prime)
             return []
         last: Clock = before.state.clock
         pickup = clock.bar - clock.offset if clock.offset else 0
         bar_line = last.time + pickup
+        self.velocities = {}
         bar_line += -(bar_line + last.offset) % last.bar
         self.offset += bar_line - pickup
         self.begun = 0
         return []
+
+    def _primed(self, given: Sequence[str], moment: Moment, prime: Piece) -> dict[Note, int]:
+        """The velocities of what sounds at `moment`."""
+        piece = with_velocities_of(shaped(self._model.encoding.decode(given), self._model.statistics.velocities), prime)
+        names = ["pitch", "onset", "velocity"]
+        sounding = {note for notes in _sounding(moment).notes for note in notes}
+        found = {Note(pitch, onset): velocity for pitch, onset, velocity in piece.notes[names].tolist()}
+        return {note: velocity for note, velocity in found.items() if note in sounding}
 
     def step(self, moments: Sequence[Moment], ids: Sequence[int]) -> list[Event]:
         self._count(moments[0].state.clock.time)
@@ -153,7 +178,9 @@ class Music:
 
     def _event(self, note: Note, end: int, part: int) -> Event:
         onset = max(note.onset, self.begun)
-        return Event((self.offset + onset) / self._grid, (end - onset) / self._grid, note.pitch, _VELOCITY, part)
+        place = (note.onset + self._bar_offset) % len(self._velocities)
+        velocity = self.velocities.get(note, self._velocities[place])
+        return Event((self.offset + onset) / self._grid, (end - onset) / self._grid, note.pitch, velocity, part)
 
     # hearing
 

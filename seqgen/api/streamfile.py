@@ -68,6 +68,14 @@ class Born(Struct, frozen=True, forbid_unknown_fields=True):
     part: Whole
 
 
+class Primed(Struct, frozen=True, forbid_unknown_fields=True):
+    """How loud a note of the prime is that sounds on; its onset in grid steps."""
+
+    pitch: Midi
+    onset: Whole
+    velocity: Midi
+
+
 class Tail(Struct, frozen=True, forbid_unknown_fields=True, tag_field="unit", tag="text"):
     """What `streamed.Texts` keeps."""
 
@@ -81,6 +89,7 @@ class Place(Struct, frozen=True, forbid_unknown_fields=True, tag_field="unit", t
     begun: Whole
     waiting: list[Waiting]
     heard: list[Heard]
+    primed: list[Primed]
 
 
 class Saved(Struct, frozen=True, forbid_unknown_fields=True, tag_field="seqgen_stream", tag=1):
@@ -95,6 +104,7 @@ class Saved(Struct, frozen=True, forbid_unknown_fields=True, tag_field="seqgen_s
     over: bool
     left: Whole | None  # steps
     constraints: list[str]  # their names
+    most: Whole | None  # steps the present piece might have when it began
     given: list[Whole]  # ids of the present piece: controls and prime
     ids: list[Whole]  # and those after them
     state: list[list[Number]]  # of the stepper
@@ -123,6 +133,7 @@ def write(path: str | os.PathLike[str], stream: "Stream") -> None:
         over=stream._over,
         left=stream._left,
         constraints=_names(stream),
+        most=stream._moment.most,
         given=stream._given,
         ids=stream._ids.tolist(),
         state=[part[0].tolist() for part in stream._walk.state],
@@ -176,7 +187,7 @@ def restore(stream: "Stream", saved: Saved, path: str | os.PathLike[str]) -> Non
         stream._walk = _walk(stream, saved)
         stream._given, stream._ids = saved.given, array("i", saved.ids)
         stream._ready = deque([one if isinstance(one, str) else Event(*astuple(one)) for one in saved.ready])
-        _restore_out(stream._out, saved)
+        _restore_out(stream, saved)
     except (TokenError, ConfigError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise FormatError(f"{path} is damaged: {error}") from error
 
@@ -189,18 +200,22 @@ def _out(out: Texts | Music) -> Tail | Place:
     if isinstance(out, Texts):
         return Tail(out.tail)
     waiting = [Waiting(key, *pin) for key, pins in out.pins.items() for pin in pins]
-    return Place(out.offset, out.begun, waiting, [Heard(part, *note) for part, note in sorted(out.heard)])
+    heard = [Heard(part, *note) for part, note in sorted(out.heard)]
+    return Place(out.offset, out.begun, waiting, heard, [Primed(*note, loud) for note, loud in out.velocities.items()])
 
 
-def _restore_out(out: Texts | Music, saved: Saved) -> None:
+def _restore_out(stream: "Stream", saved: Saved) -> None:
+    out = stream._out
     text = isinstance(out, Texts)
     if isinstance(saved.out, Tail) != text or any(isinstance(one, str) != text for one in saved.ready):
         raise ValueError("it mixes music and text")
     if isinstance(out, Texts) and isinstance(saved.out, Tail):
         out.follow(saved.out.tokens)
     elif isinstance(out, Music) and isinstance(saved.out, Place):
+        out.begin(stream._model.vocabulary.to_tokens(saved.given), None, stream._moment)
         out.offset, out.begun = saved.out.offset, saved.out.begun
         out.heard = frozenset((one.part, Note(one.pitch, one.onset)) for one in saved.out.heard)
+        out.velocities = {Note(one.pitch, one.onset): one.velocity for one in saved.out.primed}
         for one in saved.out.waiting:
             out.wait(one.key, Pin(one.pitch, one.left, one.begun))
 
@@ -219,7 +234,7 @@ def _walk(stream: "Stream", saved: Saved) -> Walk:
             if id != UNK and not setting.grammar.legal(state)[id]:
                 raise TokenError("its ids are no music")
             state = setting.grammar.advance(state, id)
-    walk = Walk.begin(setting._replace(stepper=_Silent(n_values)), [saved.given])
+    walk = Walk.begin(setting._replace(stepper=_Silent(n_values)), [saved.given], [saved.most])
     for id in saved.ids:
         walk.advance([id])
     parts = tuple(np.array([part], np.float32) for part in saved.state)
