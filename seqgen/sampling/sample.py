@@ -8,7 +8,8 @@ walked into a corner goes on there, however unlikely that is. Particles (sequent
 for language models under constraints Lew et al. 2023) are weighted by the probability that the constraints leave at
 each step, and the heavy ones are copied in place of the light ones.
 
-Where nothing legal is left, a sequence goes back some ids and tries again; it fails after MOST_RETREATS of them.
+Where nothing legal is left, a sequence goes back some ids and tries again; it fails after MOST_RETREATS of them, or
+when it has given up too many ids in all.
 """
 
 from collections import deque
@@ -24,6 +25,7 @@ from seqgen.sampling.walk import Setting, Walk
 from seqgen.vocabulary import END
 
 MOST_RETREATS = 1000
+_MOST_REDONE = 50_000  # ids a sequence gives up when it goes back; some ten seconds of work
 _LEAST = 1e-300  # of the mass; so that its logarithm is finite
 _REMEMBERED = 512  # ids a sequence can go back
 _TOKENS_A_STEP = 200  # far more than any encoding spells in one step; a bound, so that no model loops for ever
@@ -111,6 +113,7 @@ class _Search:
         self.past: deque[_Past] = deque(maxlen=_REMEMBERED)
         self.barred: set[int] = set()  # what led to nothing from here
         self.retreats = 0
+        self.redone = 0  # ids given up
         self.furthest = 0  # ids, when nothing was left last
         self.back = 1  # how many ids to go back next time
 
@@ -243,12 +246,13 @@ class _Run:
         search.retreats += 1
         if len(path.ids) > search.furthest:
             search.furthest, search.back = len(path.ids), 1
-        if not search.past or search.retreats > MOST_RETREATS:
+        if not search.past or search.retreats > MOST_RETREATS or search.redone > _MOST_REDONE:
             tried = f", also after going back {search.retreats - 1} times" if search.retreats > 1 else ""
             raise SamplingError(self.walk.why(row) + tried)
         past = search.past.pop()
         for _ in range(min(search.back, len(search.past) + 1) - 1):
             past = search.past.pop()
+        search.redone += len(path.ids) - len(past.paths[0].ids)
         # one id back, what was taken there has led to nothing; from further back it might yet lead elsewhere, but a
         # greedy choice would only be made again
         search.barred = past.barred
