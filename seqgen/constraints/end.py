@@ -55,7 +55,7 @@ def home(key: str) -> Home:
     """
     tonic, tones = names.scale(key)
     third = 4 if 4 in tones else 3
-    fifth = next(tone for tone in (7, 6, 8) if tone in tones)
+    fifth = next(tone for tone in (7, 8 if third == 4 else 6) if tone in tones)
     return Home(tonic, frozenset((tonic + tone) % 12 for tone in (0, third, fifth)))
 
 
@@ -76,11 +76,13 @@ class BoundEnd(Bound):
         self._framed = Kind.FRAME_END in table.kind
         self._durations = table.kind == Kind.DURATION
         said = (table.advance > 0) & ((table.kind == Kind.NOTE) | self._durations) & others
-        moves = [steps for steps in set(table.advance[said].tolist()) if material.note_lengths >> steps & 1]
-        self._in_events, self._shortest = bool(said.any()), min(moves, default=1)
+        moves = set(table.advance[said].tolist())
+        self._in_events = bool(moves)
+        lengths = material.note_lengths & (sum(1 << steps for steps in moves) if moves else ~1)
+        self._shortest = max(1, (lengths & -lengths).bit_length() - 1)  # of the notes that may be
         waits = table.advance[self._durations]  # for a duration
         self._shortest_rest = int(waits.min()) if waits.size else 0
-        self._step_masks = lru_cache(256)(self._at_last_step)
+        self._last_masks = lru_cache(256)(self._may_be_last)
         self._rest_masks = lru_cache(4096)(self._rests)
         self._not_end = np.arange(len(table.kind)) != END
 
@@ -117,18 +119,19 @@ class BoundEnd(Bound):
         if self._in_events:
             left = None if moment.end is None else moment.end - moment.state.clock.time
             return self._rest_masks(ends, left, bool(moment.sounding.notes[0]))
-        if moment.end is not None and moment.state.clock.time == moment.end - 1:
-            return self._last_step(place, ends, moment)
+        if moment.end is not None and 0 < moment.end - moment.state.clock.time <= self._shortest:
+            return self._last_note(place, ends, moment)
         return None if ends else self._not_end
 
     def lengths(self, own: tuple[Home, bool], strike: Strike) -> int:
         if strike.end is None:
             return ANY_LENGTH
         left = strike.end - strike.onset
+        before = (1 << max(0, left - self._shortest) + 1) - 1  # leaves time for another note
         if self._in_events:
-            return ANY_LENGTH if _ends(own[0], strike.pitches) else (1 << max(0, left - self._shortest) + 1) - 1
-        fits = self._may_end_in(own[0], strike.part)
-        return ANY_LENGTH if strike.pitches[0] % 12 in fits else (1 << left) - 1
+            return ANY_LENGTH if _ends(own[0], strike.pitches) else before
+        fits = strike.pitches[0] % 12 in self._may_end_in(own[0], strike.part)
+        return before | 1 << left if fits else before & ~(1 << left)
 
     def closing(self, own: tuple[Home, bool]) -> frozenset[int]:
         return frozenset([own[0].tonic])
@@ -143,19 +146,19 @@ class BoundEnd(Bound):
         mask[rests] = (left - np.maximum(self._advance, self._shortest_rest) >= self._shortest)[rests]
         return mask
 
-    def _last_step(self, place: Home, ends: bool, moment: Moment) -> np.ndarray:
-        """In encodings on a grid, within the step with which the piece ends."""
+    def _last_note(self, place: Home, ends: bool, moment: Moment) -> np.ndarray:
+        """In encodings on a grid, where there is no time but for one more note: what sounds now, sounds last."""
         part = self._grammar.part(moment.state)
         if self._framed:
             here: tuple[Note, ...] = moment.sounding.here
             closes = here[-1].pitch % 12 == place.tonic if here else ends
-            return self._step_masks(place, part, closes, True)
+            return self._last_masks(place, part, closes, True)
         held = moment.sounding.notes[part]
         others = [notes[0].pitch for notes in moment.sounding.notes[:part] if notes]
         may_rest = part < self._last_part or (others[-1] % 12 == place.tonic if others else ends)
-        return self._step_masks(place, part, may_rest, not held or held[0].pitch % 12 in self._may_end_in(place, part))
+        return self._last_masks(place, part, may_rest, not held or held[0].pitch % 12 in self._may_end_in(place, part))
 
-    def _at_last_step(self, place: Home, part: int, may_rest: bool, may_hold: bool) -> np.ndarray:
+    def _may_be_last(self, place: Home, part: int, may_rest: bool, may_hold: bool) -> np.ndarray:
         """may_rest: or end the frame. may_hold: what sounds in the part."""
         classes = of_classes(self._may_end_in(place, part))
         if self._framed:

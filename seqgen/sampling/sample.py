@@ -8,7 +8,8 @@ walked into a corner goes on there, however unlikely that is. Particles (sequent
 for language models under constraints Lew et al. 2023) are weighted by the probability that the constraints leave at
 each step, and the heavy ones are copied in place of the light ones.
 
-Where nothing legal is left, a sequence goes back some ids and tries again; it fails after MOST_RETREATS of them.
+Where nothing legal is left, a sequence goes back some ids and tries again; it fails after MOST_RETREATS of them, or
+when it has given up too many ids in all.
 """
 
 from collections import deque
@@ -24,6 +25,7 @@ from seqgen.sampling.walk import Setting, Walk
 from seqgen.vocabulary import END
 
 MOST_RETREATS = 1000
+_MOST_REDONE = 50_000  # ids a sequence gives up when it goes back; some ten seconds of work
 _LEAST = 1e-300  # of the mass; so that its logarithm is finite
 _REMEMBERED = 512  # ids a sequence can go back
 _REMEMBERED_ROWS = 4096  # of a sequence, its particles together; a row's state takes some kilobytes
@@ -131,6 +133,7 @@ class _Search:
         self.past: deque[_Past] = deque(maxlen=max(1, min(_REMEMBERED, _REMEMBERED_ROWS // particles)))
         self.barred: set[int] = set()  # what led to nothing from here
         self.retreats = 0
+        self.redone = 0  # ids given up
         self.furthest = 0  # ids, where it was stuck
         self.back = 1  # how many ids before that to go back to next time
         self.leapt = False  # whether it went back more than one id at once
@@ -280,7 +283,8 @@ class _Run:
         search.retreats += 1
         if path.length > search.furthest:
             search.furthest, search.back = path.length, 1
-        if search.retreats > MOST_RETREATS or not (search.past or search.leapt):
+        hopeless = search.retreats > MOST_RETREATS or search.redone > _MOST_REDONE
+        if hopeless or not (search.past or search.leapt):
             before = search.retreats - 1
             tried = f", also after going back {before:,} time{'s' * (before != 1)}" if before else ""
             raise SamplingError(self._why(row) + tried)
@@ -291,6 +295,7 @@ class _Run:
         while search.past and past.paths[0].length > search.furthest - search.back:
             past, went = search.past.pop(), went + 1
         search.leapt |= went > 1
+        search.redone += path.length - past.paths[0].length
         search.barred = past.barred
         if self._particles == 1:
             search.barred = past.barred | {path.last(path.length - past.paths[0].length)[-1]}

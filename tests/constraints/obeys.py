@@ -18,7 +18,6 @@ class Played(NamedTuple):
     begin: int  # grid steps that were given
     steps: int  # grid steps in all, the silence at the end included
     pickup: int
-    framed: bool
 
 
 class Note(NamedTuple):

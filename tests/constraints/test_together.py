@@ -154,7 +154,7 @@ def one(seed: int) -> tuple[str, str]:
     tokens = [*given, *vocabulary.to_tokens(row.ids)]
     played = obeys.Played(
         encoding.decode([*begin, *tokens]), meter, steps_of(encoding, given), steps_of(encoding, tokens),
-        int(begin[2].removeprefix("pickup=")), kind == "frames",
+        int(begin[2].removeprefix("pickup=")),
     )  # fmt: skip
     assert played.piece.losses == {}
     for judge, name in zip(judges, [judge.__qualname__ for judge in judges], strict=True):
