@@ -9,6 +9,7 @@ import msgspec
 import seqgen
 
 DEFAULT = "bach-chorales"
+LARGEST = 2_500_000  # bytes of a file
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +21,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: str  # what trained it
     held_out: str  # its score on pieces it has not seen
     date: str
-    size: Annotated[int, msgspec.Meta(ge=1)]  # bytes
+    size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]  # bytes
+    version: str  # the seqgen that trained it
 
 
 def cards() -> dict[str, Card]:

@@ -187,6 +187,8 @@ class _Text(Bound):
         if not self._too_long(run):
             return None
         spelled = self._spelled(begun)
+        if moment.left == 1:  # the text may be cut in this word
+            return self._before_cut(run, word, spelled)
         if word:
             copied = self._index.follows(run.symbols, [_symbol(word)])[0]
             return spelled.goes_on if copied else None
@@ -194,6 +196,13 @@ class _Text(Bound):
         mask = np.ones(len(spelled.texts), bool)
         mask[spelled.whole[copied]] = False
         return mask
+
+    def _before_cut(self, run: _Run, word: str, spelled: _Spelled) -> np.ndarray:
+        """What may come last: whether or not it goes on with a word, that word counts."""
+        last = [word + text if goes_on else text for text, goes_on in zip(spelled.texts, spelled.goes_on, strict=True)]
+        own = self._index.follows(run.symbols, [_symbol(text) for text in last])
+        before = bool(word) and self._index.follows(run.symbols, [_symbol(word)])[0]
+        return np.where(spelled.goes_on, ~own, not before) & ~(own & np.isin(np.arange(len(last)), spelled.whole))
 
     def _after(self, begun: bytes) -> _Spelled:
         """Of bytes, after those of a character that has begun."""
