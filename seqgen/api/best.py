@@ -21,7 +21,13 @@ def ranked(model: "Model", generated: Sequence[Any]) -> list[int]:
     for source in generated:
         corpus = Corpus("generated", model.unit, (Document("generated", source, ""),))
         sequences += encode_with(model.encoding, model.vocabulary, corpus)[0][:1]
+    most = model.statistics.unseen_copied
+    index = model.copy_index
+    copies = [False] * len(generated)
+    if index is not None and most is not None:
+        passages = [index.longest(source) for source in generated]
+        copies = [passage is not None and passage.length > most.length[1] for passage in passages]
     nats = surprises(model.stepper, model.encoding, model.vocabulary, sequences)
     usual = model.statistics.typical
     distances = [place(usual, source, own).distance for source, own in zip(generated, nats, strict=True)]
-    return sorted(range(len(generated)), key=distances.__getitem__)
+    return sorted(range(len(generated)), key=lambda place: (copies[place], distances[place]))

@@ -11,7 +11,8 @@ import numpy as np
 
 from seqgen import encodings, modelfile, runtime
 from seqgen.api import shipped
-from seqgen.api.generate import Control, Request, generate, setting
+from seqgen.api.generate import generate, setting
+from seqgen.api.request import Control, Request
 from seqgen.api.stream import Stream
 from seqgen.api.vary import vary
 from seqgen.constraints import Constraint

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.api import streamfile
-from seqgen.api.generate import Request, curve, drawn_controls, given_tokens
+from seqgen.api.begin import drawn_controls, given_tokens
+from seqgen.api.request import Request, curve
 from seqgen.api.streamed import Music, Texts
 from seqgen.constraints import Constraint, Listener, Moment
 from seqgen.errors import ConfigError, SamplingError

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqgen.api.generate import Request, mark
+from seqgen.api.finish import mark
+from seqgen.api.request import Request
 from seqgen.constraints import Keep
 from seqgen.encodings import Encoded, Kind
 from seqgen.encodings.grid import CONTROLS, quantise, quantised_spans

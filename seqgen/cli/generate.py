@@ -9,6 +9,8 @@ import click
 from seqgen.cli import console, constraints
 from seqgen.cli.output import check_stdout, format_name, loaded, targets, write
 
+_CONTROLS = ("temperature", "top_k", "top_p", "min_p", "penalty")
+
 
 @click.command("generate")
 @click.option("-m", "--model", "model_path", metavar="MODEL", help="A file, or a name. [./model.safetensors]")
@@ -21,7 +23,10 @@ from seqgen.cli.output import check_stdout, format_name, loaded, targets, write
 @click.option("--top-k", default="0", metavar="K", help="Choose among the K most probable. [off]")
 @click.option("--top-p", default="1.0", metavar="P", help="Choose among the most probable that hold this share. [off]")
 @click.option(
-    "--min-p", default="0.0", metavar="P", help="Leave out what is P times less probable than the best. [off]"
+    "--min-p",
+    default="0.0",
+    metavar="P",
+    help="Leave out what has less than P times the share of the best. [off]",
 )
 @click.option("--penalty", default="1.0", metavar="X", help="Above 1: what came lately becomes less probable. [off]")
 @click.option(
@@ -46,17 +51,23 @@ from seqgen.cli.output import check_stdout, format_name, loaded, targets, write
 @click.option(
     "--format", "format_", metavar="FORMAT", help="mid, musicxml, svg, jsonl, npy or txt. [by -o; mid or txt]"
 )
+@click.option("--stream", is_flag=True, help="Write text or JSON lines as they are made, until nobody reads.")
 @click.option("--force", is_flag=True, help="Write binary data to a terminal.")
 def command(model_path: str | None, prime: str | None, output: str | None, **flags: Any) -> None:
     """Write new music or text with a model: MIDI or text to stdout, or a file with -o.
 
     Numbers such as --temperature may change over the piece: 0.6:1.2 goes from one to the other.
     """
-    from seqgen.api.generate import Request, generate, new_seed, prime_breaks
+    from seqgen.api.finish import copied
+    from seqgen.api.generate import generate, prime_breaks
+    from seqgen.api.request import Request, new_seed
 
     output = None if output == "-" else output
     count, wanted, force = flags["count"], flags.pop("format_"), flags.pop("force")
     model = loaded(model_path)
+    if flags.pop("stream"):
+        _stream(model, output, wanted, prime, flags)
+        return
     format_ = format_name(wanted, output, model.unit)
     check_stdout(format_, output, count, model.unit, force=force)
     files = targets(output, count)
@@ -67,7 +78,36 @@ def command(model_path: str | None, prime: str | None, output: str | None, **fla
         console.warn(f"the prime goes against {name}, which holds from its end on")
     generated = generate(model, request)
     console.say(f"model {model.name} {model.digest}, seed {request.seed}")
+    if originality := copied(model, request, generated):
+        console.say(originality)
     write(generated, files, format_)
+
+
+def _stream(model: Any, output: str | None, wanted: str | None, prime: str | None, flags: dict[str, Any]) -> None:
+    """Write what is made as it is made; of the options only those that a stream can have."""
+    from seqgen.api.request import curve, new_seed
+    from seqgen.cli import streaming
+    from seqgen.errors import ConfigError
+
+    limits = constraints.made(flags)
+    not_for_it = {"output": output, "format": wanted if wanted != "jsonl" else None, **flags}
+    for name in ("steps", "seed", *_CONTROLS):
+        del not_for_it[name]
+    given = [name.replace("_", "-") for name, value in not_for_it.items() if value not in (None, False, 1)]
+    if given:
+        raise ConfigError(
+            f"--stream writes to the standard output as it goes, so it cannot be joined with --{given[0]}"
+        )
+    controls = {name: curve(flags[name], name) for name in _CONTROLS}
+    for name, value in controls.items():
+        if not isinstance(value, float):
+            raise ConfigError(f"a stream has no end, so {name} is one number in it, not a curve")
+    seed = new_seed() if flags["seed"] is None else flags["seed"]
+    console.say(f"model {model.name} {model.digest}, seed {seed}")
+    begin = _prime(prime, model)
+    streaming.run(
+        model, sys.stdout.buffer, steps=flags["steps"], seed=seed, prime=begin, constraints=limits, **controls
+    )
 
 
 def _prime(prime: str | None, model: Any) -> Any:

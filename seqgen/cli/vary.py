@@ -41,7 +41,7 @@ def command(file: str, model_path: str | None, count: int, output: str | None, *
     What is made anew is chosen so that it leads into what is kept.
     """
     from seqgen import formats
-    from seqgen.api.generate import new_seed
+    from seqgen.api.request import new_seed
     from seqgen.errors import ConfigError
 
     if output == "-":

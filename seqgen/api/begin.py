@@ -1,0 +1,54 @@
+"""How what is generated begins: controls, and the prime."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqgen.api.request import Request
+from seqgen.constraints import Bars, Constraint
+from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS
+from seqgen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqgen.api.model import Model
+
+
+def given_tokens(model: "Model", request: Request, constraints: Sequence[Constraint]) -> list[str]:
+    """The tokens of the prime, with the controls that the constraints ask for; nothing without a prime."""
+    if request.prime is None:
+        return []
+    tokens = model.prime_tokens(request.prime)
+    if model.unit == "text":
+        return tokens
+    unknown = [token for token in tokens[1:CONTROLS] if token not in model.vocabulary.ids]
+    if unknown and any(isinstance(constraint, Bars) for constraint in constraints):
+        raise ConfigError(
+            f"the model has never seen {' and '.join(unknown)} of the prime, so it cannot count its bars; "
+            "give steps instead"
+        )
+    pickup = CONTROL_NAMES.index("pickup")  # says where the bar lines of the prime are
+    controls = _with_controls(tokens[:CONTROLS], constraints)
+    return [*controls[:pickup], tokens[pickup], *controls[pickup + 1 :], *tokens[CONTROLS:]]
+
+
+def drawn_controls(model: "Model", constraints: Sequence[Constraint], random: np.random.Generator) -> list[str]:
+    """Control tokens drawn as often as they occur in the corpus, as the constraints want them; none for text."""
+    if model.unit != "music":
+        return []
+    begins = model.statistics.controls or {"key=? meter=? pickup=0": 1}
+    names = sorted(begins)  # a model file keeps no order, and the same seed must give the same piece after loading
+    shares = np.cumsum([begins[name] for name in names])
+    drawn = names[int(np.searchsorted(shares, random.random() * shares[-1], side="right"))].split(" ")
+    return _with_controls(drawn, constraints)
+
+
+def _with_controls(tokens: Sequence[str], constraints: Sequence[Constraint]) -> list[str]:
+    wanted: dict[str, str] = {}
+    for constraint in constraints:
+        for name, value in constraint.controls.items():
+            if wanted.setdefault(name, value) != value:
+                raise ConfigError(f"the constraints want the {name} {wanted[name]} and {value}; give one of them")
+    return [
+        f"{name}={wanted[name]}" if name in wanted else token for name, token in zip(CONTROL_NAMES, tokens, strict=True)
+    ]
