@@ -21,6 +21,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -175,8 +176,9 @@ def section(title: str) -> str:
 
 
 def first_cells(text: str) -> list[str]:
-    """The first column of the table in `text`, without its heading."""
-    rows = [line for line in text.splitlines() if line.startswith("|")]
+    """The first column of the first table in `text`, without its heading."""
+    below = dropwhile(lambda line: not line.startswith("|"), text.splitlines())
+    rows = list(takewhile(lambda line: line.startswith("|"), below))
     return [row.split("|")[1].strip() for row in rows[2:]]
 
 

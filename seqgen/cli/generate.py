@@ -104,10 +104,8 @@ def _stream(model: Any, output: str | None, wanted: str | None, prime: str | Non
             raise ConfigError(f"a stream has no end, so {name} is one number in it, not a curve")
     seed = new_seed() if flags["seed"] is None else flags["seed"]
     console.say(f"model {model.name} {model.digest}, seed {seed}")
-    begin = _prime(prime, model)
-    streaming.run(
-        model, sys.stdout.buffer, steps=flags["steps"], seed=seed, prime=begin, constraints=limits, **controls
-    )
+    chosen = {"steps": flags["steps"], "seed": seed, "prime": _prime(prime, model), "constraints": limits}
+    streaming.run(model, sys.stdout.buffer, **chosen, **controls)
 
 
 def _prime(prime: str | None, model: Any) -> Any:
