@@ -54,6 +54,9 @@ class BoundBars(Bound):
         self._masks, self._note_lengths = lru_cache(4096)(self._mask), lru_cache(4096)(self._lengths)
         self._only_end = np.arange(len(table.kind)) == END
 
+    def of_prime(self) -> None:
+        return None
+
     def start(self, given: Sequence[int], moment: Moment) -> None:
         left = self.end(moment) - moment.state.clock.time
         if not self._in_events:  # they go on one grid step at a time

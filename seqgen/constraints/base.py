@@ -113,6 +113,10 @@ class Bound:
     rules_lengths = False
     note_lengths = ANY_LENGTH
 
+    def of_prime(self) -> "Bound | None":
+        """What of this holds for a prime; None where it counts from the end of the prime on."""
+        return self
+
     def start(self, given: Sequence[int], moment: Moment) -> Hashable:
         """The state after the ids that are given: controls and prime, which the constraint does not judge."""
         return None
@@ -137,8 +141,11 @@ class Bound:
         """
         return ANY_LENGTH
 
-    def sounding(self, own: Any, time: int) -> frozenset[int] | None:
-        """The pitch classes that may sound in a grid step; None for any. own: as `start` gave it. Music only."""
+    def sounding(self, own: Any, time: int | None) -> frozenset[int] | None:
+        """The pitch classes that may sound in a grid step, or at all; None for any. Music only.
+
+        own: as `start` gave it.
+        """
         return None
 
     def closing(self, own: Any) -> frozenset[int] | None:

@@ -60,7 +60,7 @@ class Layout:
             SamplingError: a bar has more chords than beats.
         """
         self.origin, self._bar, self._beats = origin, bar, _beats(meter)
-        self._chords: list[Chord] = []  # of each grid step of the progression
+        self.chords: list[Chord] = []  # of each grid step of the progression
         for number, spelled in enumerate(chords.progression, 1):
             if len(spelled) > self._beats:
                 raise SamplingError(
@@ -68,17 +68,17 @@ class Layout:
                 )
             each, over = divmod(self._beats, len(spelled))
             by_beat = [chord for place, (_, chord) in enumerate(spelled) for _ in range(each + (place < over))]
-            self._chords += [by_beat[step * self._beats // bar] for step in range(bar)]
+            self.chords += [by_beat[step * self._beats // bar] for step in range(bar)]
         # of each pitch class where it must not go on: at changes to a chord it does not belong to
         self._stops: list[list[int]] = [[] for _ in range(12)]
-        for step, chord in enumerate(self._chords):
-            if chord != self._chords[step - 1]:
+        for step, chord in enumerate(self.chords):
+            if chord != self.chords[step - 1]:
                 for pitch_class in set(range(12)) - chord.tones:
                     self._stops[pitch_class].append(step)
 
     def at(self, time: int) -> Chord:
         """The chord of a grid step."""
-        return self._chords[(time - self.origin) % len(self._chords)] if time >= self.origin else NO_CHORD
+        return self.chords[(time - self.origin) % len(self.chords)] if time >= self.origin else NO_CHORD
 
     def on_beat(self, time: int) -> bool:
         """Whether a beat begins there."""
@@ -87,11 +87,11 @@ class Layout:
     def room(self, pitch: int, time: int) -> int | None:
         """For how many grid steps a pitch may sound from a moment on; None without end."""
         if time < self.origin:
-            if pitch % 12 not in self._chords[0].tones:
+            if pitch % 12 not in self.chords[0].tones:
                 return self.origin - time
             later = self.room(pitch, self.origin)
             return None if later is None else self.origin - time + later
-        stops, cycle = self._stops[pitch % 12], len(self._chords)
+        stops, cycle = self._stops[pitch % 12], len(self.chords)
         if not stops:
             return None
         step = (time - self.origin) % cycle
@@ -119,6 +119,9 @@ class BoundChords(Bound):
         self._layout = lru_cache(64)(Layout)
         self._masks = lru_cache(4096)(self._mask)
 
+    def of_prime(self) -> None:
+        return None
+
     def start(self, given: Sequence[int], moment: Moment) -> Layout:
         meter = self._tokens[given[1]].partition("=")[2] if len(given) > 1 else "?"
         return self._layout(self._chords, meter or "?", moment.state.clock.bar, moment.next_bar)
@@ -140,9 +143,9 @@ class BoundChords(Bound):
                 allowed &= (1 << room + 1) - 1
         return allowed
 
-    def sounding(self, own: Layout, time: int) -> frozenset[int]:
-        chord = own.at(time)
-        return chord.tones if self._chords.strict else chord.scale
+    def sounding(self, own: Layout, time: int | None) -> frozenset[int]:
+        chords = own.chords if time is None else [own.at(time)]
+        return frozenset().union(*(chord.tones if self._chords.strict else chord.scale for chord in chords))
 
     def _mask(self, chord: Chord, before: tuple[int, ...]) -> np.ndarray:
         """before: the pitches from which a step may lead to any tone of the scale."""

@@ -92,6 +92,9 @@ class BoundEnd(Bound):
         if not tonics.any():
             raise SamplingError(f"no note of this model fits {self.name} and the other constraints")
 
+    def of_prime(self) -> None:
+        return None
+
     def start(self, given: Sequence[int], moment: Moment) -> tuple[Home, bool]:
         place = self._home
         if place is None:

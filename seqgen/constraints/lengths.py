@@ -37,6 +37,7 @@ class Lengths(Bound):
 
     def __init__(self, bound: Sequence[Bound], material: Material) -> None:
         table = material.table
+        self._material = material
         self._members = [one for one in bound if type(one).lengths is not Bound.lengths]
         self.name = f"the note lengths of {', '.join(one.name for one in self._members)}"
         self._part, self._n_values = material.grammar.part, len(table.kind)
@@ -59,10 +60,14 @@ class Lengths(Bound):
         else:
             self._of_encoding = self._legal_on_grid if self._holds else self._legal_in_events
 
+    def of_prime(self) -> "Lengths | None":
+        left = [kept for one in self._members if (kept := one.of_prime()) is not None]
+        return Lengths(left, self._material) if left else None
+
     def start(self, given: Sequence[int], moment: Moment) -> tuple[Any, ...]:
         own = tuple([one.start(given, moment) for one in self._members])
-        if moment.end is not None and any(one.end(moment) is not None for one in self._members):
-            self._check_end(own, moment.end)
+        exactly = any(one.end(moment) is not None for one in self._members)
+        self._check_end(own, moment.end - 1 if exactly and moment.end is not None else None)
         return own
 
     def legal(self, own: tuple, moment: Moment) -> np.ndarray:
@@ -137,15 +142,19 @@ class Lengths(Bound):
 
     # all of them
 
-    def _check_end(self, own: tuple, end: int) -> None:
-        """Raises SamplingError where what must sound last does not go with what may sound there."""
+    def _check_end(self, own: tuple, last: int | None) -> None:
+        """Raises SamplingError where what must sound last does not go with what may sound.
+
+        last: the grid step with which the piece ends, where it is one only.
+        """
         members = list(zip(self._members, own, strict=True))
         for one, state in members:
             closing = one.closing(state)
             for other, others in members:
-                there = other.sounding(others, end - 1)
+                there = other.sounding(others, last)
                 if closing is not None and there is not None and not closing & there:
-                    raise SamplingError(f"{one.name} does not go with the last of {other.name}")
+                    where = "" if last is None else "the last of "
+                    raise SamplingError(f"{one.name} does not go with {where}{other.name}")
 
     def _asked(self, own: tuple, strike: Strike) -> int:
         allowed = ANY_LENGTH if strike.end is None else (1 << (strike.end - strike.onset + 1)) - 1

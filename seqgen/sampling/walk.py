@@ -124,9 +124,9 @@ class Walk:
 def broken(setting: Setting, given: Sequence[int], prime: Sequence[int]) -> list[str]:
     """The names of the constraints that a prime goes against; given: the controls before it.
 
-    Those that must fill a length count from the end of the prime, so it cannot break them.
+    Those that count from the end of the prime, such as a number of bars, it cannot break.
     """
-    bound = [one for one in setting.bound if not one.must_end]
+    bound = [kept for one in setting.bound if (kept := one.of_prime()) is not None]
     row = Walk.begin(setting._replace(bound=bound), [given]).rows[0]
     names: dict[str, None] = {}
     moment, owns = row

@@ -4,7 +4,8 @@ import pytest
 from made import piece, untrained
 from obeys import Played, over
 
-from seqgen.constraints import Chords, Scale
+from seqgen.api.generate import Request, prime_breaks
+from seqgen.constraints import Bars, Chords, End, Rhythm, Scale
 from seqgen.constraints.chords import Layout
 from seqgen.constraints.symbols import chord
 from seqgen.errors import ConfigError, SamplingError
@@ -103,3 +104,13 @@ def test_they_begin_after_the_prime_which_keeps_its_pickup():
     assert made.pickup_ticks == 4
     assert made.end_tick <= 52
     assert over([["C"], ["G7"]], True)(Played(made, "4/4", 20, 52, 4))
+
+
+def test_the_prime_is_not_held_to_them():
+    """They begin after it; a scale or a rhythm it can break."""
+    prime = piece(7, parts=2, durations=(1,), bars=1)
+    constraints = [Chords("N.C. C#", strict=True), Bars(1), End("tonic"), Scale("C-major"), Rhythm(1)]
+    names = prime_breaks(CHORALE, Request(prime=prime, constraints=constraints))
+    assert names == ["scale C-major", "the note lengths of rhythm 1"]
+    only_chords = [Chords("N.C. C#", strict=True), End("tonic"), Bars(1)]
+    assert prime_breaks(CHORALE, Request(prime=prime, constraints=only_chords)) == []

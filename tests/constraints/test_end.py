@@ -7,6 +7,7 @@ from obeys import Played, ends_on
 from seqgen.constraints import Chords, End, Key, Scale
 from seqgen.constraints.end import home
 from seqgen.errors import ConfigError, SamplingError
+from seqgen.piece import Piece
 
 SOURCES = [piece(seed, parts=3) for seed in range(3)]  # in C major
 CHORALE = untrained("chorale", SOURCES, parts=3)
@@ -34,7 +35,7 @@ def test_home_is_the_triad_of_a_scale(key, triad):
 
 
 def test_without_a_key_there_is_no_tonic():
-    model = untrained("notes", [piece(1).__class__.build(piece(1).notes, 4)])
+    model = untrained("notes", [Piece.build(piece(1).notes, 4)])
     with pytest.raises(ConfigError, match="ending on the tonic needs a key, and the piece begins without one"):
         model.generate(4, constraints=[End("tonic")])
     model.generate(4, constraints=[End("tonic", key="C-major")])
@@ -49,3 +50,5 @@ def test_what_is_refused():
         CHORALE.generate(bars=1, constraints=[Scale("C-pentatonic"), End("tonic", key="B-minor")])
     with pytest.raises(SamplingError, match="A-minor does not go with the last of strict chords C"):
         CHORALE.generate(constraints=[Chords("C | G7", strict=True), End("tonic", key="A-minor")])
+    with pytest.raises(SamplingError, match="A-minor does not go with strict chords C"):
+        CHORALE.generate(9, constraints=[Chords("C | G7", strict=True), End("tonic", key="A-minor")])
