@@ -197,16 +197,20 @@ class _Run:
 
     def _probabilities(self, legal: np.ndarray, *, truncated: bool = True) -> np.ndarray:
         """`(rows, n_values)`; without the truncations top-k, top-p and min-p where a weight is asked for."""
-        rows = [slice(None)] if self._plan.constant else [slice(row, row + 1) for row in range(len(self.paths))]
-        strategies = [self._plan.at(self._share(row.start or 0)) for row in rows]
-        recent = self._recent() if any(strategy.penalty != 1 for strategy in strategies) else None
-        found = []
-        for row, strategy in zip(rows, strategies, strict=True):
+        together: dict[Strategy, list[int]] = {}  # the rows of each, of which there is one where nothing changes
+        for row in range(1 if self._plan.constant else len(self.paths)):
+            strategy = self._plan.at(self._share(row))
             if not truncated:
                 strategy = strategy._replace(top_k=0, top_p=1.0, min_p=0.0)
-            of_row = None if recent is None else recent[row]
-            found.append(probabilities(self.walk.logits[row], legal[row], strategy, of_row))
-        return found[0] if len(found) == 1 else np.concatenate(found)
+            together.setdefault(strategy, []).append(row)
+        recent = self._recent() if any(strategy.penalty != 1 for strategy in together) else None
+        if len(together) == 1:
+            return probabilities(self.walk.logits, legal, next(iter(together)), recent)
+        found = np.empty(legal.shape)
+        for strategy, rows in together.items():
+            of_rows = None if recent is None else recent[rows]
+            found[rows] = probabilities(self.walk.logits[rows], legal[rows], strategy, of_rows)
+        return found
 
     def _recent(self) -> np.ndarray:
         recent = np.zeros((len(self.paths), self.setting.stepper.n_values), bool)
