@@ -25,7 +25,7 @@ from seqgen.sampling.walk import Setting, Walk
 from seqgen.vocabulary import END
 
 MOST_RETREATS = 1000
-_MOST_REDONE = 50_000  # ids a sequence gives up when it goes back; some ten seconds of work
+_MOST_REDONE = 100_000  # ids a sequence gives up when it goes back, in all its rows; some ten seconds of work
 _LEAST = 1e-300  # of the mass; so that its logarithm is finite
 _REMEMBERED = 512  # ids a sequence can go back
 _REMEMBERED_ROWS = 4096  # of a sequence, its particles together; a row's state takes some kilobytes
@@ -149,7 +149,7 @@ class _Search:
         self.past: deque[_Past] = deque(maxlen=max(1, min(_REMEMBERED, _REMEMBERED_ROWS // particles)))
         self.barred: set[int] = set()  # what led to nothing from here
         self.retreats = 0
-        self.redone = 0  # ids given up
+        self.redone = 0  # ids given up, in all its rows
         self.furthest = 0  # ids, where it was stuck
         self.back = 1  # how many ids before that to go back to next time
         self.leapt = False  # whether it went back more than one id at once
@@ -315,7 +315,7 @@ class _Run:
         while search.past and past.paths[0].length > search.furthest - search.back:
             past, went = search.past.pop(), went + 1
         search.leapt |= went > 1
-        search.redone += path.length - past.paths[0].length
+        search.redone += (path.length - past.paths[0].length) * self._particles
         search.barred = past.barred
         if self._particles == 1:
             search.barred = past.barred | {path.last(path.length - past.paths[0].length)[-1]}

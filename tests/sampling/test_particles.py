@@ -1,5 +1,6 @@
 """Particles beside exact conditionals: a chain small enough that everything it can spell is enumerated."""
 
+import sys
 from collections import Counter
 from itertools import pairwise, product
 from math import prod
@@ -264,6 +265,30 @@ def test_where_all_particles_die_they_go_back():
             random=streams(0, 1),
             particles=4,
         )
+
+
+@pytest.mark.parametrize("particles", [1, 2, 20])
+def test_a_search_costs_as_much_with_many_particles_as_with_one(particles, monkeypatch):
+    """What it gives up is counted in rows: here after 40 letters nothing is legal, whatever they are."""
+    monkeypatch.setattr(sys.modules[sample.__module__], "_MOST_REDONE", 10_000)
+    stepper = Counting(len(LETTERS))
+    with pytest.raises(SamplingError, match="also after going back"):
+        sample(
+            Setting(stepper, GRAMMAR, [DeadEnd("." * 40)]),
+            [[]],
+            [100],
+            strategy=Strategy(),
+            random=streams(0, 1),
+            particles=particles,
+        )
+    assert sum(map(len, stepper.calls)) < 10_000 + 3 * 40 * particles
+
+
+class DeadEnd(Spelled):
+    """Nothing may follow it."""
+
+    def legal(self, own, moment):
+        return super().legal(own, moment) & (own < len(self.pattern))
 
 
 def test_the_seed_decides_whatever_stands_beside_it():
