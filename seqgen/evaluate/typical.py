@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
     @property
     def distance(self) -> float:
-        """Both together: a trait outside counts as much as surprise at the end of its range."""
+        """Both together: a trait outside counts as much as surprise a whole range away from the median."""
         return self.surprise + len(self.outside)
 
 

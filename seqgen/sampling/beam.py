@@ -10,11 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgen.errors import ConfigError, SamplingError
-from seqgen.sampling.sample import Sampled
+from seqgen.sampling.sample import TOKENS_A_STEP, Sampled
 from seqgen.sampling.walk import Setting, Walk
 from seqgen.vocabulary import END
-
-_TOKENS_A_STEP = 200  # as in sampling: a bound, so that no model loops for ever
 
 
 class _Beginning(NamedTuple):
@@ -91,10 +89,10 @@ def beam(
         for number, row in enumerate(rows):
             if not must_end and row.steps >= steps:
                 finish(row, False)
-            elif len(row.ids) < steps * _TOKENS_A_STEP:
+            elif len(row.ids) < steps * TOKENS_A_STEP:
                 going.append(number)
         # the longest a beginning can become is what a length penalty treats best
-        longest = steps * _TOKENS_A_STEP if length_penalty else 0
+        longest = steps * TOKENS_A_STEP if length_penalty else 0
         if len(finished) == width:
             worst = finished[-1][0]
             going = [number for number in going if score(rows[number].log_probability, longest) >= worst]

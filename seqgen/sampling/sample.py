@@ -32,7 +32,7 @@ _REMEMBERED_ROWS = 4096  # of a sequence, its particles together; a row's state 
 # rows on their way at once, so that memory does not grow with the number of sequences: under constraints, where each
 # remembers, and without
 _ROWS_AT_ONCE, _FREE_ROWS_AT_ONCE = 128, 4096
-_TOKENS_A_STEP = 200  # far more than any encoding spells in one step; a bound, so that no model loops for ever
+TOKENS_A_STEP = 200  # far more than any encoding spells in one step; a bound, so that no model loops for ever
 
 
 class Sampled(NamedTuple):
@@ -364,9 +364,9 @@ class _Run:
         self.walk.advance(ids)
         for path, row in zip(self.paths, self.walk.rows, strict=True):
             path.steps += self.setting.grammar.at_step(row.moment.state)
-            if path.length > _TOKENS_A_STEP * path.search.steps:
+            if path.length > TOKENS_A_STEP * path.search.steps:
                 raise SamplingError(
-                    f"the model spelled {_TOKENS_A_STEP} tokens a step without finishing; train it longer"
+                    f"the model spelled {TOKENS_A_STEP} tokens a step without finishing; train it longer"
                 )
         going = [n for n, path in enumerate(self.paths) if self._must_end or path.steps < path.search.steps]
         self._keep(going)
