@@ -8,7 +8,9 @@ import pytest
 from made import piece, untrained
 
 from seqgen.api.best import ranked
-from seqgen.evaluate import Typical, typical
+from seqgen.corpus import Corpus, Document
+from seqgen.corpus.dataset import encode_with
+from seqgen.evaluate import Typical, surprises, typical
 from seqgen.originality import CopyIndex, Unseen
 from seqgen.piece import Piece
 
@@ -37,11 +39,8 @@ def test_what_is_unlike_the_corpus_comes_last(model):
 def test_surprise_near_the_median_is_preferred(model):
     """With nothing usual but the surprise, the order is that of the distance from its median."""
     corpus = Corpus("all", "music", tuple(Document(str(n), tune, "") for n, tune in enumerate(TUNES)))
-    nats = np.array(
-        surprises(
-            model.stepper, model.encoding, model.vocabulary, encode_with(model.encoding, model.vocabulary, corpus)[0]
-        )
-    )
+    sequences, _ = encode_with(model.encoding, model.vocabulary, corpus)
+    nats = np.array(surprises(model.stepper, model.encoding, model.vocabulary, sequences))
     middle = float(nats[5])
     model.statistics = msgspec.structs.replace(model.statistics, typical=Typical(nats=(middle - 1, middle, middle + 1)))
     assert ranked(model, TUNES) == np.argsort(np.abs(nats - middle), kind="stable").tolist()
