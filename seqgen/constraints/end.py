@@ -18,8 +18,8 @@ class End(Constraint):
     """The last thing that sounds is the tonic, with nothing above it but its triad: `End("tonic")`. Music only.
 
     The tonic is below all else: in the lowest part that sounds, where there are several parts, else as the lowest
-    note. A single note is the tonic itself. Where the end is known, as with bars, and notes may be so long, it sounds for
-    a quarter note at least in encodings on a grid.
+    note. A single note is the tonic itself. In encodings on a grid it sounds for a quarter note at least, where the end
+    is known, as with bars, and notes may be so long.
 
     key: a key or scale, such as "D-minor"; without it the key with which the piece begins.
     """
