@@ -259,7 +259,7 @@ def _frames(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Ite
 
 
 def _frame_labels(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Iterator[str]:
-    """Over the notes, above a highlight or, where another label is in the way, below it; with paper around the letters."""
+    """Over the notes, above a highlight or, where another label is in the way, below it."""
     weight = 'font-weight="600"'
     halo = f'{weight} stroke="{PAPER}" stroke-width="3"'  # a text of its own: not every viewer paints strokes first
     taken: list[tuple[float, float, float]] = []  # left, right, base line
