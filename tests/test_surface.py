@@ -61,6 +61,16 @@ def test_importing_seqgen_is_light():
     assert not found & HEAVY
 
 
+def test_importing_does_nothing_that_only_words_or_a_corpus_need():
+    code = """
+import sys, seqgen
+from seqgen.encodings.words import word_pattern
+print("importlib.metadata" in sys.modules, word_pattern.cache_info().currsize)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", "0"]
+
+
 @pytest.mark.parametrize("arguments", ["--help", "--version", "generate --help", "train --help", "evaluate --help"])
 def test_help_is_light(arguments):
     found = loaded(*arguments.split())

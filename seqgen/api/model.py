@@ -186,7 +186,7 @@ class Model:
 
         steps: stop after so many; without them it goes on until nobody asks any more. endless: when a piece ends,
         begin another; else stop there. prime: how it begins, which is not handed out: time 0 is its end. The other
-        arguments are those of `generate`, and what comes is what `generate` makes with the same seed.
+        arguments are those of `generate`, and what comes is what it makes with the same seed and one particle.
 
         state: a file that `Stream.save` wrote, to continue exactly there; beside it only the same `constraints` may be
         given, since a file cannot hold them.

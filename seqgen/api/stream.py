@@ -73,6 +73,12 @@ class Stream:
         Raises:
             ConfigError, TokenError, SamplingError: as `Model.generate`, before the first step.
         """
+        self._prepare(model, request, endless)
+        with one_thread():
+            self._begin(given_tokens(model, request, self._constraints), None, request.prime)
+
+    def _prepare(self, model: "Model", request: Request, endless: bool) -> None:
+        """Everything but where it is."""
         self._strategy = Strategy()
         for name in Strategy._fields:
             setattr(self, name, curve(getattr(request, name), name))
@@ -84,8 +90,6 @@ class Stream:
         self._over = False
         self._ready: deque[Any] = deque()
         self._out: Texts | Music = Texts(model) if model.unit == "text" else Music(model)
-        with one_thread():
-            self._begin(given_tokens(model, request, self._constraints), None, request.prime)
 
     # events
 
@@ -187,7 +191,8 @@ class Stream:
             ConfigError: another model, or other constraints. FormatError: no state of a stream, or damaged.
         """
         saved = streamfile.read(path, model)
-        stream = cls(model, Request(seed=saved.seed, constraints=constraints), endless=saved.endless)
+        stream = cls.__new__(cls)
+        stream._prepare(model, Request(seed=saved.seed, constraints=constraints), saved.endless)
         streamfile.restore(stream, saved, path)
         return stream
 

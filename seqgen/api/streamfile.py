@@ -163,7 +163,7 @@ def read(path: str | os.PathLike[str], model: "Model") -> Saved:
 
 
 def restore(stream: "Stream", saved: Saved, path: str | os.PathLike[str]) -> None:
-    """Bring a stream that has just begun to where the saved one was; path: for messages.
+    """Bring a stream that has not begun to where the saved one was; path: for messages.
 
     Raises:
         FormatError: damaged. ConfigError: other constraints.
@@ -239,8 +239,8 @@ def _walk(stream: "Stream", saved: Saved) -> Walk:
         walk.advance([id])
     parts = tuple(np.array([part], np.float32) for part in saved.state)
     logits = np.array([saved.logits], np.float32)
-    begun = stream._walk
-    if [part.shape for part in (*parts, logits)] != [part.shape for part in (*begun.state, begun.logits)]:
+    shapes = [*(part.shape for part in setting.stepper.start(1)), (1, n_values)]
+    if [part.shape for part in (*parts, logits)] != shapes:
         raise ValueError("the model's state has another shape")
     return Walk(setting, walk.rows, parts, logits)
 

@@ -93,7 +93,9 @@ def _stream(model: Any, output: str | None, wanted: str | None, prime: str | Non
     not_for_it = {"output": output, "format": wanted if wanted != "jsonl" else None, **flags}
     for name in ("steps", "seed", *_CONTROLS):
         del not_for_it[name]
-    given = [name.replace("_", "-") for name, value in not_for_it.items() if value not in (None, False, 1)]
+    if flags["count"] == 1:
+        del not_for_it["count"]
+    given = [name.replace("_", "-") for name, value in not_for_it.items() if value is not None and value is not False]
     if given:
         raise ConfigError(
             f"--stream writes to the standard output as it goes, so it cannot be joined with --{given[0]}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqgen.constraints.base import Bound, Constraint, Material, Moment
 from seqgen.encodings.text import Utf8Grammar
-from seqgen.encodings.words import WORD, is_cjk
+from seqgen.encodings.words import is_cjk, word_pattern
 from seqgen.errors import ConfigError
 from seqgen.originality import CopyIndex, note_symbol, word_symbol
 from seqgen.vocabulary import UNK
@@ -146,7 +146,7 @@ class _Spelled(NamedTuple):
     @staticmethod
     def of(texts: list[str], words: bool) -> "_Spelled":
         """words: whether a token that is a word is a whole one."""
-        is_word = [WORD.fullmatch(text) is not None for text in texts]
+        is_word = [word_pattern().fullmatch(text) is not None for text in texts]
         whole = [word and (words or is_cjk(text)) for word, text in zip(is_word, texts, strict=True)]
         letters = np.array([word and not at_once for word, at_once in zip(is_word, whole, strict=True)])
         return _Spelled(

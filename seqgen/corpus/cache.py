@@ -6,7 +6,6 @@ A cache is never needed: what cannot be read or written is as if it were not the
 import hashlib
 import os
 import zlib
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -38,6 +37,8 @@ def versions() -> bytes:
 
     Nothing is imported to find out; that would take longer than all the rest.
     """
+    from importlib import metadata  # slow, and only reading a corpus needs it
+
     package = Path(__file__).parent.parent
     code = hashlib.sha256(__version__.encode())
     for source in (

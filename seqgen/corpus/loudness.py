@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from seqgen.encodings.grid import quantise
 from seqgen.piece import Meter, Piece
 
 LEVELS = ("bar line", "middle of the bar", "beat", "half of a beat", "between")
@@ -38,11 +39,11 @@ def shaped(piece: Piece, velocities: Sequence[float]) -> Piece:
 
 def with_velocities_of(piece: Piece, original: Piece) -> Piece:
     """The piece with the velocities of those of its notes that `original` has too, a little off the grid or not."""
-    shortest = original.ticks_per_quarter / piece.ticks_per_quarter
-    struck = {
-        (round(onset / shortest), pitch): velocity
-        for onset, pitch, velocity in original.notes[["onset", "pitch", "velocity"]].tolist()
-    }
+    loud = original.notes
+    onsets = quantise(loud["onset"], original.ticks_per_quarter, piece.ticks_per_quarter)
+    struck = dict(
+        zip(zip(onsets.tolist(), loud["pitch"].tolist(), strict=True), loud["velocity"].tolist(), strict=True)
+    )
     notes = piece.notes.copy()
     pairs = zip(notes["onset"].tolist(), notes["pitch"].tolist(), notes["velocity"].tolist(), strict=True)
     notes["velocity"] = [struck.get((onset, pitch), velocity) for onset, pitch, velocity in pairs]

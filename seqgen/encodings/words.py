@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from seqgen.encodings.base import Encoded, Table
@@ -18,12 +19,8 @@ from seqgen.vocabulary import Vocabulary
 
 JOIN, SPACE = "<join>", "<space>"  # longer than a mark and no word, so no text is spelled like them
 
+# the patterns are compiled when they are first asked for: accents are many, and most of seqgen does without words
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-# vowel signs and accents that no letter absorbs belong to their word: Devanagari, Arabic, Hebrew, Thai
-_MARKS = "".join(chr(code) for code in range(0x300, 0x3000) if unicodedata.category(chr(code))[0] == "M")
-_LETTER = rf"(?![{_CJK}])\w[{_MARKS}\u200c\u200d]*"
-WORD = re.compile(rf"[{_CJK}]|(?:{_LETTER})+(?:['’](?:{_LETTER})+)*")
-_TOKEN = re.compile(rf"{WORD.pattern}| |[^\w ]")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _NO_SPACE_BEFORE = frozenset(",.;:!?)]}%…»”\n\t。，、；：！？）」』")
 _NO_SPACE_AFTER = frozenset("([{«“\n\t。，、；：！？（「『")
@@ -56,7 +53,7 @@ class Words:
             text = unicodedata.normalize("NFC", "".join(letters))
         tokens: list[str] = []
         before, spaces = "", 0  # the last word or mark, and the spaces since
-        for token in _TOKEN.findall(text):
+        for token in _token().findall(text):
             if token == " ":
                 spaces += 1
                 continue
@@ -93,6 +90,20 @@ class Words:
 
     def transpose_ids(self, vocabulary: Vocabulary, semitones: int) -> None:
         return None
+
+
+@cache
+def word_pattern() -> re.Pattern[str]:
+    """What a word is."""
+    # vowel signs and accents that no letter absorbs belong to their word: Devanagari, Arabic, Hebrew, Thai
+    marks = "".join(chr(code) for code in range(0x300, 0x3000) if unicodedata.category(chr(code))[0] == "M")
+    letter = rf"(?![{_CJK}])\w[{marks}\u200c\u200d]*"
+    return re.compile(rf"[{_CJK}]|(?:{letter})+(?:['’](?:{letter})+)*")
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    return re.compile(rf"{word_pattern().pattern}| |[^\w ]")
 
 
 def is_cjk(token: str) -> bool:

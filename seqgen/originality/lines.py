@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgen.corpus.families import melody_notes
-from seqgen.encodings.words import WORD
+from seqgen.encodings.words import word_pattern
 from seqgen.longtext import LongText
 from seqgen.piece import Meter, Piece
 
@@ -52,13 +52,13 @@ def lines(content: Content) -> list[Line]:
     if isinstance(content, Piece):
         return [_line(part, notes, content.ticks_per_quarter) for part, notes in melody_notes(content)]
     text = content if isinstance(content, str) else content.whole()
-    words: list[str] = []
+    symbols: list[str] = []
     starts, ends = array("q"), array("q")
-    for match in WORD.finditer(text):
-        words.append(word_symbol(match[0]))
+    for match in word_pattern().finditer(text):
+        symbols.append(word_symbol(match[0]))
         starts.append(match.start())
         ends.append(match.end())
-    return [Line(0, words, np.array(starts, np.int64), np.array(ends, np.int64))]
+    return [Line(0, symbols, np.array(starts, np.int64), np.array(ends, np.int64))]
 
 
 def stretch(content: Content, line: Line, first: int, symbols: int) -> Stretch:
@@ -87,7 +87,7 @@ def note_symbol(interval: int, quarters: Fraction) -> str:
 
 @lru_cache(1 << 16)
 def word_symbol(word: str) -> str:
-    """The symbol of a word, which `encodings.words.WORD` matches as a whole.
+    """The symbol of a word, which `encodings.words.word_pattern` matches as a whole.
 
     >>> word_symbol("It’s")
     "it's"

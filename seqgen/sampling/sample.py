@@ -13,7 +13,7 @@ when it has given up too many ids in all.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf, log
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ _MOST_REDONE = 50_000  # ids a sequence gives up when it goes back; some ten sec
 _LEAST = 1e-300  # of the mass; so that its logarithm is finite
 _REMEMBERED = 512  # ids a sequence can go back
 _REMEMBERED_ROWS = 4096  # of a sequence, its particles together; a row's state takes some kilobytes
+# rows on their way at once, so that memory does not grow with the number of sequences: under constraints, where each
+# remembers, and without
+_ROWS_AT_ONCE, _FREE_ROWS_AT_ONCE = 128, 4096
 _TOKENS_A_STEP = 200  # far more than any encoding spells in one step; a bound, so that no model loops for ever
 
 
@@ -48,7 +51,6 @@ def sample(
     strategy: Strategy | Plan,
     random: Sequence[np.random.Generator],
     particles: int = 1,
-    progress: Callable[[int], None] | None = None,
 ) -> list[Sampled]:
     """New ids for every sequence until END or until it has its number of `steps`.
 
@@ -57,12 +59,28 @@ def sample(
     steps: how many steps of the encoding each has at most, 1 or more. Where a constraint asks for an end, a sequence
     that has not ended by then is cut where it last might have.
     random: a generator for each.
-    progress: called with the number of steps the longest has.
 
     Raises:
         SamplingError: the constraints leave no legal id, or the model's logits are not finite.
     """
     plan = strategy if isinstance(strategy, Plan) else Plan(**strategy._asdict())
+    at_once = max(1, (_ROWS_AT_ONCE if setting.bound else _FREE_ROWS_AT_ONCE) // particles)
+    sampled: list[Sampled] = []
+    for begin in range(0, len(prefixes), at_once):
+        some = slice(begin, begin + at_once)
+        sampled += _together(setting, prefixes[some], steps[some], plan, random[some], particles)
+    return sampled
+
+
+def _together(
+    setting: Setting,
+    prefixes: Sequence[Sequence[int]],
+    steps: Sequence[int],
+    plan: Plan,
+    random: Sequence[np.random.Generator],
+    particles: int,
+) -> list[Sampled]:
+    """`sample`, in one batch."""
     walk = Walk.begin(setting, prefixes, steps)
     searches = [
         _Search(steps[index], random[index], particles, walk.rows[index].moment.time) for index in range(len(prefixes))
@@ -72,8 +90,6 @@ def sample(
     run = _Run(setting, walk, [path for search in searches for path in search.paths], plan)
     while run.paths:
         run.step()
-        if progress is not None:
-            progress(max(path.steps for search in searches for path in search.paths))
     return [search.chosen() for search in searches]
 
 
@@ -181,16 +197,20 @@ class _Run:
 
     def _probabilities(self, legal: np.ndarray, *, truncated: bool = True) -> np.ndarray:
         """`(rows, n_values)`; without the truncations top-k, top-p and min-p where a weight is asked for."""
-        rows = [slice(None)] if self._plan.constant else [slice(row, row + 1) for row in range(len(self.paths))]
-        strategies = [self._plan.at(self._share(row.start or 0)) for row in rows]
-        recent = self._recent() if any(strategy.penalty != 1 for strategy in strategies) else None
-        found = []
-        for row, strategy in zip(rows, strategies, strict=True):
+        together: dict[Strategy, list[int]] = {}  # the rows of each, of which there is one where nothing changes
+        for row in range(1 if self._plan.constant else len(self.paths)):
+            strategy = self._plan.at(self._share(row))
             if not truncated:
                 strategy = strategy._replace(top_k=0, top_p=1.0, min_p=0.0)
-            of_row = None if recent is None else recent[row]
-            found.append(probabilities(self.walk.logits[row], legal[row], strategy, of_row))
-        return found[0] if len(found) == 1 else np.concatenate(found)
+            together.setdefault(strategy, []).append(row)
+        recent = self._recent() if any(strategy.penalty != 1 for strategy in together) else None
+        if len(together) == 1:
+            return probabilities(self.walk.logits, legal, next(iter(together)), recent)
+        found = np.empty(legal.shape)
+        for strategy, rows in together.items():
+            of_rows = None if recent is None else recent[rows]
+            found[rows] = probabilities(self.walk.logits[rows], legal[rows], strategy, of_rows)
+        return found
 
     def _recent(self) -> np.ndarray:
         recent = np.zeros((len(self.paths), self.setting.stepper.n_values), bool)
@@ -301,10 +321,9 @@ class _Run:
             search.barred = past.barred | {path.last(path.length - past.paths[0].length)[-1]}
         search.back += max(1, search.back // 8)
         self._drop(search)
-        paths = [one.copy() for one in past.paths]
-        search.paths = [*paths, *past.resting]
+        search.paths = [*past.paths, *past.resting]
         self.walk = self.walk.joined(past.walk) if self.paths else past.walk
-        self.paths = [*self.paths, *paths]
+        self.paths = [*self.paths, *past.paths]
 
     def _why(self, row: int) -> str:
         """Why a sequence cannot go on, of one of its rows."""

@@ -11,8 +11,10 @@ from made import Noise, Spelling, piece, untrained
 import seqgen
 from seqgen import formats
 from seqgen.api import generate as api_generate
+from seqgen.api.best import ranked
 from seqgen.constraints import Bound, Constraint
 from seqgen.errors import ConfigError, ModelFileError, SamplingError, TokenError
+from seqgen.originality import CopyIndex, Unseen
 from seqgen.piece import Piece, Tempo
 from seqgen.vocabulary import END
 
@@ -337,3 +339,25 @@ def test_temperature_0_does_not_depend_on_the_seed():
     model = MODELS["chars"]()
     assert model.generate(30, temperature=0, seed=1) == model.generate(30, temperature=0, seed=2)
     assert model.generate(30, top_k=1, seed=1) == model.generate(30, temperature=0, seed=2)
+
+
+# --- the best of several ----------------------------------------------------------------------------------------------
+
+
+@music
+def test_the_best_of_several_is_never_a_silent_one(name):
+    """Nothing can be measured of silence, which no encoding spells."""
+    model = MODELS[name]()
+    silent = Piece.build([], TUNES[0].ticks_per_quarter, TUNES[0].parts)
+    sounding = {"notes": TUNES, "chorale": TRIOS, "frames": SCORES}[name][:2]
+    assert sorted(ranked(model, [silent, *sounding])[:2]) == [1, 2]
+    assert ranked(model, [silent, silent]) == [0, 1]
+
+
+def test_what_is_copied_comes_before_silence_only():
+    model = MODELS["notes"]()
+    model.copy_index = CopyIndex.of(TUNES[:1], "music")
+    model.statistics = msgspec.structs.replace(model.statistics, unseen_copied=Unseen(1, (8, 8)))
+    silent = Piece.build([], TUNES[0].ticks_per_quarter, TUNES[0].parts)
+    assert len(TUNES[0].notes) > 8
+    assert ranked(model, [silent, TUNES[0], TUNES[1]]) == [2, 1, 0]

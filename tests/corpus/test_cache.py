@@ -86,7 +86,7 @@ def test_files_that_are_gone_are_forgotten(folder):
 def test_another_reader_or_version_does_not_use_it(folder, monkeypatch):
     load(folder)
     calls(folder)
-    monkeypatch.setattr(cache.metadata, "version", lambda library: "0")
+    monkeypatch.setattr("importlib.metadata.version", lambda library: "0")
     load(folder)
     assert calls(folder) == 3
     assert cache.key(folder / "a.krn", b"1") != cache.key(folder / "a.krn", b"2")

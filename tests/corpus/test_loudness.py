@@ -7,7 +7,8 @@ import pytest
 from made import piece as made_piece
 
 from seqgen.corpus.loudness import ACCENTS, LEVELS, levels, profile, shaped, with_velocities_of
-from seqgen.piece import Meter, Piece
+from seqgen.encodings.grid import quantised_spans
+from seqgen.piece import Meter, Part, Piece
 
 
 def sixteenths(meter: Meter, count: int, *, pickup: int = 0, velocities=None, meters=()) -> Piece:
@@ -72,3 +73,12 @@ def test_the_notes_of_a_prime_keep_their_velocities():
     longer = shaped(original, ACCENTS)
     assert longer != original
     assert with_velocities_of(longer, original) == original
+
+
+def test_velocities_of_what_lies_between_two_grid_steps():
+    """They go where the encoding puts the notes: halves up."""
+    original = Piece.build([(onset, 1, 60, 30 + onset, 0) for onset in (1, 3, 5, 8)], 8, [Part()])
+    notes, _, _ = quantised_spans(original.notes, 8, 4)
+    spelled = Piece.build([(onset, 1, 60, 64, 0) for onset in notes.tolist()], 4, [Part()])
+    assert spelled.notes["onset"].tolist() == [1, 2, 3, 4]
+    assert with_velocities_of(spelled, original).notes["velocity"].tolist() == [31, 33, 35, 38]

@@ -168,10 +168,42 @@ def test_a_row_alone_is_the_same_row_among_others():
     assert len({tuple(row.ids) for row in many}) == 4
 
 
-def test_progress_is_told():
-    told: list[int] = []
-    spelled(["ab", "abcdef"], [9, 4], progress=told.append)
-    assert told == [1, 2, 3, 4]
+def test_each_row_follows_a_curve_by_itself():
+    """Some are at the same place of theirs at the same time, and others are not."""
+
+    class Falling(Toy):
+        def logits(self, row, time):
+            return -np.arange(self.n_values) / 3
+
+    def drawn(steps, random):
+        plan = Plan(temperature=Curve((0.2, 5.0)), penalty=Curve((1.0, 2.0)))
+        setting = Setting(Falling(len(LETTERS)), CHARS.grammar(LETTERS))
+        return sample(setting, [[]] * len(steps), steps, strategy=plan, random=random)
+
+    steps = [12, 30, 30, 12, 7]
+    apart = [drawn([limit], [random])[0] for limit, random in zip(steps, streams(1, len(steps)), strict=True)]
+    assert drawn(steps, streams(1, len(steps))) == apart
+    assert len({tuple(row.ids) for row in apart}) == len(steps)
+
+
+@pytest.mark.parametrize(("constraints", "particles", "most"), [(["abc"], 1, 128), (["abc"], 3, 126), ([], 1, 4096)])
+def test_however_many_are_wanted_so_many_rows_are_on_their_way(constraints, particles, most):
+    def drawn(count):
+        stepper = Uniform(len(LETTERS))
+        rows = sample(
+            Setting(stepper, CHARS.grammar(LETTERS), [Only(letters) for letters in constraints]),
+            [[]] * count,
+            [3] * count,
+            strategy=Strategy(),
+            random=streams(5, count),
+            particles=particles,
+        )
+        assert max(map(len, stepper.calls)) == min(most, count * particles)
+        return rows
+
+    many = drawn(5000 if most == 4096 else 150)
+    assert many[:2] == drawn(2)
+    assert many[-1] != many[-2]
 
 
 class Only(Bound):
