@@ -18,20 +18,20 @@ SEQGEN = Path(sys.executable).parent / "seqgen"
 OPTIONS = {
     "bach-chorales": "--n-a 192 --layers 1 --max-steps 18000 --seed 0",
     "fiddle-tunes": "--n-a 116 --layers 1 --max-steps 14000 --seed 0",
-    "verses": "--n-a 256 --layers 1 --max-steps 3000 --seed 0",
+    "verses": "--n-a 320 --layers 1 --max-steps 5000 --seed 0",
 }
 ABOUT = {
     "bach-chorales": (
         "Four-part chorales in the manner of Bach",
-        "330 of the 365 four-part chorales by J. S. Bach in music21's corpus, in every key",
+        "four-part chorales by J. S. Bach in music21's corpus, in every key",
         "the compositions are in the public domain; the encodings are music21's",
     ),
     "fiddle-tunes": (
         "Fiddle tunes: reels, jigs, hornpipes",
-        "nine tenths of Ryan's Mammoth Collection (1883) in music21's corpus, in every key",
+        "tunes of Ryan's Mammoth Collection (1883) in music21's corpus, in every key",
         "the tunes are in the public domain; the encodings are music21's",
     ),
-    "verses": ("Short poems", "the verses that come with seqgen", "CC0-1.0; written for seqgen"),
+    "verses": ("Short poems", "poems of the verses that come with seqgen", "CC0-1.0; written for seqgen"),
 }
 
 
@@ -48,12 +48,14 @@ def train(name: str) -> None:
     score = json.loads(scored.stdout)
     unit = "nats_per_step" if "nats_per_step" in score else "nats_per_character"
     title, corpus, licence = ABOUT[name]
+    header = seqgen.load(path).header.corpus
+    pieces, held_out = header.statistics["pieces"], len(header.held_out)
     size = path.stat().st_size
     if size > LARGEST:
         raise SystemExit(f"{path} has {size:,} bytes, more than {LARGEST:,}")
     card = {
         "title": title,
-        "corpus": corpus,
+        "corpus": f"{pieces} {corpus}; {held_out} more were held out",
         "licence": licence,
         "command": " ".join(["seqgen", *command]),
         "held_out": f"{score[unit]:.3f} {unit.replace('_', ' ')}, {score['nats_per_token']:.4f} nats a token",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from made import piece as made_piece
 
 from seqgen.piece import NOTE, Key, Meter, Part, Piece, Tempo, Text, joined
 
@@ -279,3 +280,49 @@ def test_losses_do_not_count_and_notes_do():
     assert full() != "a piece"
     with pytest.raises(TypeError, match="unhashable"):
         hash(full())
+
+
+# --- what follows a moment --------------------------------------------------------------------------------------------
+
+
+def test_from_a_tick_the_rest_of_a_piece_begins():
+    notes = [(0, 4, 60, 80, 0), (4, 4, 62, 81, 0), (8, 8, 64, 82, 0), (6, 4, 48, 83, 1)]
+    whole = Piece.build(
+        notes,
+        4,
+        meters=(Meter(0, 4, 4), Meter(16, 3, 4)),
+        keys=(Key(0, 1, "major"),),
+        tempi=(Tempo(0, 100.0), Tempo(12, 80.0)),
+        markers=(Text(0, "begin"), Text(8, "middle")),
+        fermatas=(4, 12),
+    )
+    rest = whole.from_tick(7)
+    assert rest.notes[["onset", "duration", "pitch", "velocity"]].tolist() == [
+        (0, 1, 62, 81),  # what sounds there is cut
+        (0, 3, 48, 83),
+        (1, 8, 64, 82),
+    ]
+    assert rest.meters == (Meter(0, 4, 4), Meter(9, 3, 4))
+    assert rest.keys == (Key(0, 1, "major"),)
+    assert rest.tempi == (Tempo(0, 100.0), Tempo(5, 80.0))
+    assert rest.markers == (Text(1, "middle"),)
+    assert rest.fermatas == (5,)
+    assert rest.pickup_ticks == 9  # to the next bar line
+
+
+@given(st.integers(0, 40), st.integers(0, 10**6), st.integers(0, 3))
+def test_from_a_tick_is_what_sounds_from_there(tick, seed, pickup):
+    whole = made_piece(seed, parts=2, pickup=pickup)
+    rest = whole.from_tick(tick)
+
+    def sounding(source, shift):
+        return {
+            (time + shift, pitch, part)
+            for onset, duration, pitch, _, part in source.notes.tolist()
+            for time in range(onset, onset + duration)
+            if time + shift >= tick
+        }
+
+    assert sounding(rest, tick) == sounding(whole, 0)
+    lines = {line for line in whole.bar_lines() if line > tick}
+    assert {line + tick for line in rest.bar_lines() if line} == lines

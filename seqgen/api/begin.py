@@ -37,6 +37,9 @@ def drawn_controls(model: "Model", constraints: Sequence[Constraint], random: np
     if model.unit != "music":
         return []
     begins = model.statistics.controls or {"key=? meter=? pickup=0": 1}
+    if any(isinstance(constraint, Bars) for constraint in constraints):
+        # a piece with a pickup ends that much before the bar line, so one that ends on it has none, if there are such
+        begins = {name: count for name, count in begins.items() if name.endswith("pickup=0")} or begins
     names = sorted(begins)  # a model file keeps no order, and the same seed must give the same piece after loading
     shares = np.cumsum([begins[name] for name in names])
     drawn = names[int(np.searchsorted(shares, random.random() * shares[-1], side="right"))].split(" ")

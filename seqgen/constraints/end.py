@@ -18,7 +18,8 @@ class End(Constraint):
     """The last thing that sounds is the tonic, with nothing above it but its triad: `End("tonic")`. Music only.
 
     The tonic is below all else: in the lowest part that sounds, where there are several parts, else as the lowest
-    note. A single note is the tonic itself.
+    note. A single note is the tonic itself. In encodings on a grid it sounds for a quarter note at least, where the end
+    is known, as with bars, and notes may be so long.
 
     key: a key or scale, such as "D-minor"; without it the key with which the piece begins.
     """
@@ -79,7 +80,9 @@ class BoundEnd(Bound):
         moves = set(table.advance[said].tolist())
         self._in_events = bool(moves)
         lengths = material.note_lengths & (sum(1 << steps for steps in moves) if moves else ~1)
-        self._shortest = max(1, (lengths & -lengths).bit_length() - 1)  # of the notes that may be
+        if not moves:  # on a grid the last note lasts a quarter note at least, where such notes may be
+            lengths = lengths >> material.grammar.grid << material.grammar.grid or lengths
+        self._shortest = max(1, (lengths & -lengths).bit_length() - 1)  # of the notes that may be last
         waits = table.advance[self._durations]  # for a duration
         self._shortest_rest = int(waits.min()) if waits.size else 0
         self._last_masks = lru_cache(256)(self._may_be_last)
@@ -123,7 +126,9 @@ class BoundEnd(Bound):
             left = None if moment.end is None else moment.end - moment.state.clock.time
             return self._rest_masks(ends, left, bool(moment.sounding.notes[0]))
         if moment.end is not None and 0 < moment.end - moment.state.clock.time <= self._shortest:
-            return self._last_note(place, ends, moment)
+            mask = self._last_note(place, ends, moment)
+            begun = ends and moment.end - moment.state.clock.time < self._shortest
+            return mask & ~self._strikes if begun else mask
         return None if ends else self._not_end
 
     def lengths(self, own: tuple[Home, bool], strike: Strike) -> int:

@@ -259,11 +259,20 @@ def _frames(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Ite
 
 
 def _frame_labels(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Iterator[str]:
-    """Above the notes, in the upper left corner, with paper around the letters."""
-    halo = f'font-weight="600" stroke="{PAPER}" stroke-width="3" paint-order="stroke"'
+    """Over the notes, above a highlight or, where another label is in the way, below it."""
+    weight = 'font-weight="600"'
+    halo = f'{weight} stroke="{PAPER}" stroke-width="3"'  # a text of its own: not every viewer paints strokes first
+    taken: list[tuple[float, float, float]] = []  # left, right, base line
     for highlight in highlights:
-        left, top, _ = _corners(piece, frame, highlight)
-        yield _label(left + 2, top - 2, _shortened(highlight.label), 10, INK, halo)
+        left, top, bottom = _corners(piece, frame, highlight)
+        text = _shortened(highlight.label)
+        begin = max(frame.left, min(left + 2, frame.right - LETTER * len(text)))
+        end = begin + LETTER * len(text)
+        covered = any(begin < right and end > other and abs(y - (top - 2)) < 10 for other, right, y in taken)
+        base = bottom + 10 if covered else top - 2
+        taken.append((begin, end, base))
+        for colour, attributes in ((PAPER, halo), (INK, weight)):
+            yield _label(begin, base, text, 10, colour, attributes)
 
 
 def _corners(piece: Piece, frame: _Frame, highlight: Highlight) -> tuple[float, float, float]:

@@ -21,6 +21,9 @@ def test_it_is_the_tonic_of_the_key_with_which_the_piece_begins(encoding, bars):
         for seed in range(5):
             made = model.generate(None if bars else 30, bars=bars, seed=seed, constraints=[*constraints, End("tonic")])
             assert ends_on(tonic, triad)(Played(made, "4/4", 0, 0, 0))
+            ends = made.notes["onset"] + made.notes["duration"]
+            last = made.notes[ends == ends.max()]
+            assert not bars or (ends.max() - last["onset"] >= 4).all()  # a quarter note
 
 
 @pytest.mark.parametrize(
