@@ -7,6 +7,7 @@ import pytest
 from made import piece, untrained
 
 import seqgen
+from seqgen.originality import CopyIndex
 
 PUBLIC = ["Corpus", "Event", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]
 BASE = {"msgspec", "numpy", "safetensors", "seqgen", "threadpoolctl"}
@@ -76,6 +77,28 @@ def test_help_is_light(arguments):
     found = loaded(*arguments.split())
     assert found <= BASE | HELPERS | {"click"}
     assert not found & HEAVY
+
+
+def test_generating_leaves_what_numpy_loads_late(tmp_path):
+    """`np.unique` brings `numpy.ma` with it, which takes as long to load as a piece to make."""
+    model = untrained("notes", [piece(1)])
+    model._index = CopyIndex.of([piece(1)], "music").tensors()
+    model.save(tmp_path / "model.safetensors")
+    code = """
+import sys, numpy
+before = "numpy.ma" in sys.modules
+from seqgen.cli.main import main
+try:
+    main(["generate", "--steps", "30", "--seed", "1", "-o", "out.mid"])
+finally:
+    print(before == ("numpy.ma" in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "copied" in done.stderr
+    assert done.stdout.split() == ["True"]
 
 
 @pytest.mark.parametrize(("encoding", "ending"), [("notes", "mid"), ("chars", "txt")])

@@ -63,7 +63,7 @@ def levels(piece: Piece) -> np.ndarray:
     place = onsets - bars[np.searchsorted(bars, onsets, side="right") - 1]
     starts = np.array([meter.tick for meter in piece.meters[1:]], np.int64)
     of_meter = np.searchsorted(starts, onsets, side="right")
-    for index in np.unique(of_meter):
+    for index in set(of_meter.tolist()):
         here = of_meter == index
         bar, beat = _bar_ticks(piece, index), _beat_ticks(piece, index)
         for level, length in ((3, beat / 2), (2, beat), (1, bar / 2 if (bar / beat) % 2 == 0 else bar), (0, bar)):

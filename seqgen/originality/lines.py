@@ -98,9 +98,9 @@ def word_symbol(word: str) -> str:
 def _line(part: int, notes: np.ndarray, ticks_per_quarter: int) -> Line:
     # both in one number, which `_spelled` takes apart
     packed = np.diff(notes["onset"]) * 256 + np.diff(notes["pitch"].astype(np.int64)) + 128
-    distinct, places = np.unique(packed, return_inverse=True)
-    spelled = [_spelled(*divmod(value, 256), ticks_per_quarter) for value in distinct.tolist()]
-    return Line(part, [spelled[place] for place in places.tolist()], notes["onset"], notes["onset"] + notes["duration"])
+    steps = packed.tolist()
+    spelled = {step: _spelled(*divmod(step, 256), ticks_per_quarter) for step in set(steps)}
+    return Line(part, [spelled[step] for step in steps], notes["onset"], notes["onset"] + notes["duration"])
 
 
 @lru_cache(1 << 16)
