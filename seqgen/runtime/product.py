@@ -26,8 +26,10 @@ class Kernel:
     def onto(self, x: np.ndarray, out: np.ndarray) -> Callable[[], object]:
         """The function that writes `x @ matrix` to `out`: x `(n,)` or `(rows, n)`, out, contiguous, alike."""
         rows, (n, m) = x.size // x.shape[-1], self.matrix.shape
-        if rows == 1 or m % _WIDTH or rows * n * _WIDTH > _SMALL or rows * n * m <= _SMALL:
-            return partial(x.dot, self.matrix, out)
+        if rows == 1:
+            return partial(x.dot, self.matrix, out)  # numpy answers it sooner than matmul
+        if m % _WIDTH or rows * n * _WIDTH > _SMALL or rows * n * m <= _SMALL:
+            return partial(np.matmul, x, self.matrix, out)  # `dot` would copy x, which lies among other layers' rows
         if self._blocks is None:
             self._blocks = np.ascontiguousarray(self.matrix.reshape(n, -1, _WIDTH).swapaxes(0, 1))
         return partial(np.matmul, x, self._blocks, out.reshape(rows, -1, _WIDTH).swapaxes(0, 1))

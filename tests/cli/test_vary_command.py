@@ -78,9 +78,9 @@ def test_through_a_pipe(folder):
         ("tune.mid --amount 2", "the amount must be 0 (change nothing) to 1 (all that is not kept), not 2"),
         ("tune.mid --particles 0", "the particles must be 1 to 10,000, not 0"),
         ("tune.mid --count 2", "2 pieces do not fit into one stream: give -o 'out-{n}.mid'"),
-        ("tune.mid -o out.txt", "can be written as mid, musicxml, svg, jsonl, npy, not as 'txt'"),
+        ("tune.mid -o out.txt", "can be written as mid, musicxml, svg, jsonl, npy, strudel, sonicpi, not as 'txt'"),
         ("missing.mid", "No such file or directory: missing.mid"),
-        ("text.txt", "vary wants music, and this is text"),
+        ("text.txt", "vary wants music, and text.txt is text"),
         ("text.txt -m text.safetensors", "vary is for music, and this model writes text"),
     ],
 )
