@@ -186,7 +186,7 @@ class Model:
 
         steps: stop after so many; without them it goes on until nobody asks any more. endless: when a piece ends,
         begin another; else stop there. prime: how it begins, which is not handed out: time 0 is its end. The other
-        arguments are those of `generate`, and what comes is what `generate` makes with the same seed.
+        arguments are those of `generate`, and what comes is what `generate` makes with the same seed and one particle.
 
         state: a file that `Stream.save` wrote, to continue exactly there; beside it only the same `constraints` may be
         given, since a file cannot hold them.
@@ -196,6 +196,9 @@ class Model:
             TokenError: a prime the encoding cannot hold. SamplingError: the constraints leave nothing to choose.
         """
         if state is not None:
+            new = steps is not None or prime is not None or seed is not None or not endless
+            if new or (temperature, top_k, top_p, min_p, penalty) != (1.0, 0, 1.0, 0.0, 1.0):
+                raise ConfigError("a stream continues as it was saved: beside state only constraints may be given")
             return Stream.continued(self, state, constraints)
         request = Request(
             steps=steps,
