@@ -260,10 +260,18 @@ def _frames(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Ite
 
 def _frame_labels(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Iterator[str]:
     """Above the notes, in the upper left corner, with paper around the letters."""
-    halo = f'font-weight="600" stroke="{PAPER}" stroke-width="3" paint-order="stroke"'
+    weight = 'font-weight="600"'
+    halo = f'{weight} stroke="{PAPER}" stroke-width="3" aria-hidden="true"'  # not every viewer knows paint-order
+    placed: list[tuple[float, float, float]] = []
     for highlight in highlights:
         left, top, _ = _corners(piece, frame, highlight)
-        yield _label(left + 2, top - 2, _shortened(highlight.label), 10, INK, halo)
+        text = _shortened(highlight.label)
+        right = left + LETTER * len(text)
+        while any(left < end and begin < right and abs(top - y) < 10 for begin, end, y in placed):
+            top += 11  # below one that it would cover
+        placed.append((left, right, top))
+        for colour, more in ((PAPER, halo), (INK, weight)):
+            yield _label(left + 2, top - 2, text, 10, colour, more)
 
 
 def _corners(piece: Piece, frame: _Frame, highlight: Highlight) -> tuple[float, float, float]:
