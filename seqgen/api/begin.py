@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqgen.api.request import Request
-from seqgen.constraints import Bars, Constraint
+from seqgen.constraints import Bars, Chords, Constraint
 from seqgen.encodings.grid import CONTROL_NAMES, CONTROLS
 from seqgen.errors import ConfigError
+from seqgen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from seqgen.api.model import Model
@@ -21,15 +22,38 @@ def given_tokens(model: "Model", request: Request, constraints: Sequence[Constra
     tokens = model.prime_tokens(request.prime)
     if model.unit == "text":
         return tokens
-    unknown = [token for token in tokens[1:CONTROLS] if token not in model.vocabulary.ids]
-    if unknown and any(isinstance(constraint, Bars) for constraint in constraints):
+    counted = [constraint for constraint in constraints if isinstance(constraint, (Bars, Chords))]
+    if counted and (unknown := _unknown_times(model, tokens)):
         raise ConfigError(
-            f"the model has never seen {' and '.join(unknown)} of the prime, so it cannot count its bars; "
-            "give steps instead"
+            f"the model has never seen {' and '.join(unknown[:5])} of the prime, so it cannot count its bars; "
+            f"give {'steps instead' if isinstance(counted[-1], Bars) else 'no chords'}"
         )
     pickup = CONTROL_NAMES.index("pickup")  # says where the bar lines of the prime are
     controls = _with_controls(tokens[:CONTROLS], constraints)
     return [*controls[:pickup], tokens[pickup], *controls[pickup + 1 :], *tokens[CONTROLS:]]
+
+
+def length_steps(model: "Model", tokens: Sequence[str]) -> int:
+    """How many grid steps a piece has with all its tokens, those included that the model has never seen."""
+    vocabulary = _with_unknown(model, tokens)
+    grammar = model.encoding.grammar(vocabulary)
+    state = grammar.start()
+    for id in vocabulary.to_ids(tokens).tolist():
+        state = grammar.advance(state, id)
+    return state.clock.time
+
+
+def _unknown_times(model: "Model", tokens: Sequence[str]) -> list[str]:
+    """Of a piece the tokens that say when something is, and that the model has never seen."""
+    vocabulary = _with_unknown(model, tokens)
+    advance = model.encoding.table(vocabulary).advance
+    when = {*tokens[1:CONTROLS], *[token for token in tokens[CONTROLS:] if advance[vocabulary.ids[token]]]}
+    return [token for token in vocabulary.tokens[len(model.vocabulary) :] if token in when]
+
+
+def _with_unknown(model: "Model", tokens: Sequence[str]) -> Vocabulary:
+    known = model.vocabulary
+    return Vocabulary([*known.tokens, *dict.fromkeys(token for token in tokens if token not in known.ids)])
 
 
 def drawn_controls(model: "Model", constraints: Sequence[Constraint], random: np.random.Generator) -> list[str]:

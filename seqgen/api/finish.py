@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.begin import given_tokens
+from seqgen.api.begin import given_tokens, length_steps
 from seqgen.api.request import Request
 from seqgen.corpus.loudness import shaped, with_velocities_of
 from seqgen.originality import sentence
@@ -47,10 +47,8 @@ def without_prime(model: "Model", request: Request, source: Any) -> Any:
         return source
     if isinstance(source, str):
         return source[len(model.encoding.decode(model.prime_tokens(request.prime))) :]
-    state = model.grammar.start()
-    for id in model.vocabulary.to_ids(given_tokens(model, request, request.constraints)).tolist():
-        state = model.grammar.advance(state, id)
-    return source.from_tick(state.clock.time)  # a tick is a grid step
+    given = given_tokens(model, request, request.constraints)
+    return source.from_tick(length_steps(model, given))  # a tick is a grid step
 
 
 def copied(model: "Model", request: Request, generated: Sequence[Any]) -> str | None:

@@ -38,6 +38,8 @@ def generate(model: "Model", request: Request) -> list[Any]:
 
 def _all(model: "Model", request: Request, count: int) -> list[Any]:
     plan = request.plan
+    if model.unit == "text" and (request.tempo is not None or request.instrument is not None):
+        raise ConfigError("a tempo or an instrument is for music, and this model writes text")
     constraints = list(request.constraints)
     bars = _bars(request)
     if bars is not None:

@@ -196,6 +196,9 @@ class Model:
             TokenError: a prime the encoding cannot hold. SamplingError: the constraints leave nothing to choose.
         """
         if state is not None:
+            new = steps is not None or prime is not None or seed is not None or not endless
+            if new or (temperature, top_k, top_p, min_p, penalty) != (1.0, 0, 1.0, 0.0, 1.0):
+                raise ConfigError("a stream continues as it was saved: beside state only constraints may be given")
             return Stream.continued(self, state, constraints)
         request = Request(
             steps=steps,

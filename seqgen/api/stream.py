@@ -116,7 +116,8 @@ class Stream:
         A call takes one step at most, so it may be made in every frame of a sketch.
 
         Raises:
-            SamplingError: the constraints leave nothing to choose in this step. The stream is as it was before it.
+            SamplingError: the constraints leave nothing to choose in this step, and the stream is as it was before it.
+                Or its steps are over before the end that a constraint asks for.
         """
         if not self._ready and not self._over:
             with one_thread():
@@ -226,6 +227,14 @@ class Stream:
             if not self._left:
                 self._ready.extend(self._out.end(self._moment))
                 self._over = True
+                self._check_end()
+
+    def _check_end(self) -> None:
+        """Raises SamplingError where a piece that had to come to its end is cut: what was handed out stays."""
+        bound = self._setting.bound
+        if any(one.must_end for one in bound) and not self._walk.legal()[0, END]:
+            names = " and ".join(one.name for one in bound if one.must_end)
+            raise SamplingError(f"{names} did not come to an end within the steps of the stream; allow more of them")
 
     def _drawn(self) -> tuple[list[Moment], list[int], bool]:
         """The ids of a step with the moments around them, and whether the piece ended instead.

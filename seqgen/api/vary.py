@@ -34,7 +34,7 @@ def vary(model: "Model", piece: Piece, keep_bars: str | Iterable[int], amount: f
         raise ConfigError(f"the amount must be 0 (change nothing) to 1 (all that is not kept), not {amount:g}")
     plan = request.plan
     original = _Spelled(model, piece)
-    bars, kept = _bars(original, _numbers(keep_bars))
+    bars, kept = _bars(original, keep_bars)
     varied = []
     for number, random in enumerate(streams(request.drawn_with, request.count or 1)):
         free, room = _set_free(original, bars, kept, amount, random)
@@ -104,8 +104,8 @@ class _Spelled:
         return replace(self.piece, notes=built.notes)
 
 
-def _numbers(bars: str | Iterable[int]) -> set[int]:
-    """The numbers of bars given as "1-4,8", or as they are."""
+def _numbers(bars: str | Iterable[int], most: int) -> set[int]:
+    """The numbers of bars given as "1-4,8", or as they are; of a range past `most` only the first."""
     if not isinstance(bars, str):
         return {int(bar) for bar in bars}
     numbers: set[int] = set()
@@ -114,15 +114,16 @@ def _numbers(bars: str | Iterable[int]) -> set[int]:
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if last < first:
             raise ConfigError(f"bars are given as 1-4,8, not as {bars!r}")
-        numbers.update(range(first, last + 1))
+        numbers.update(range(first, max(first, min(last, most + 1)) + 1))
     return numbers
 
 
-def _bars(original: _Spelled, keep: set[int]) -> tuple[np.ndarray, np.ndarray]:
+def _bars(original: _Spelled, keep_bars: str | Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
     """`(length,)`: the bar of each grid step, and whether it is kept. A pickup is bar 0."""
     piece = original.piece
     lines, first = piece.bar_lines(), 0 if piece.pickup_ticks else 1
     last = first + len(lines) - 1
+    keep = _numbers(keep_bars, last)
     missing = sorted(bar for bar in keep if not first <= bar <= last)
     if missing:
         raise ConfigError(f"there is no bar {missing[0]}: the piece has bars {first} to {last}")

@@ -49,7 +49,10 @@ _CONTROLS = ("temperature", "top_k", "top_p", "min_p", "penalty")
     "-o", "--output", metavar="FILE", help="Write here; with --count, {n} in the name is the number. [stdout]"
 )
 @click.option(
-    "--format", "format_", metavar="FORMAT", help="mid, musicxml, svg, jsonl, npy or txt. [by -o; mid or txt]"
+    "--format",
+    "format_",
+    metavar="FORMAT",
+    help="mid, musicxml, svg, strudel, sonicpi, jsonl, npy or txt. [by -o; mid or txt]",
 )
 @click.option("--stream", is_flag=True, help="Write text or JSON lines as they are made, until nobody reads.")
 @click.option("--force", is_flag=True, help="Write binary data to a terminal.")
@@ -87,6 +90,7 @@ def _stream(model: Any, output: str | None, wanted: str | None, prime: str | Non
     """Write what is made as it is made; of the options only those that a stream can have."""
     from seqgen.api.request import curve, new_seed
     from seqgen.cli import streaming
+    from seqgen.constraints import End, Length, Lines, Match
     from seqgen.errors import ConfigError
 
     limits = constraints.made(flags)
@@ -107,6 +111,7 @@ def _stream(model: Any, output: str | None, wanted: str | None, prime: str | Non
     seed = new_seed() if flags["seed"] is None else flags["seed"]
     console.say(f"model {model.name} {model.digest}, seed {seed}")
     chosen = {"steps": flags["steps"], "seed": seed, "prime": _prime(prime, model), "constraints": limits}
+    chosen["endless"] = not any(isinstance(limit, (End, Length, Lines, Match)) for limit in limits)  # of all that comes
     streaming.run(model, sys.stdout.buffer, **chosen, **controls)
 
 
@@ -129,7 +134,8 @@ def _prime(prime: str | None, model: Any) -> Any:
     if unknown:
         shown = ", ".join(repr(token) for token in list(dict.fromkeys(unknown))[:5])
         console.warn(
-            f"the prime has {len(unknown)} tokens the model has never seen ({shown}); it reads them as unknown"
+            f"the prime has {len(unknown)} token{'s' * (len(unknown) > 1)} the model has never seen ({shown}), "
+            "read as unknown"
         )
     return begin
 

@@ -63,7 +63,7 @@ def targets(output: str | None, count: int) -> list[Path]:
         raise ConfigError(f"cannot write {output}: it is a folder; name a file in it")
     if not path.parent.is_dir():
         raise ConfigError(f"cannot write {output}: there is no folder {str(path.parent)!r}")
-    if count == 1:
+    if count == 1 and "{n}" not in path.name:
         return [path]
     pattern = path.name if "{n}" in path.name else f"{path.stem}-{{n}}{path.suffix}"
     return [path.with_name(pattern.replace("{n}", str(number + 1))) for number in range(count)]

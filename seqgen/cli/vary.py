@@ -33,7 +33,9 @@ from seqgen.cli.output import check_stdout, format_name, loaded, targets, write
 @click.option(
     "-o", "--output", metavar="FILE", help="Write here; with --count, {n} in the name is the number. [stdout]"
 )
-@click.option("--format", "format_", metavar="FORMAT", help="mid, musicxml, svg, jsonl or npy. [by -o; mid]")
+@click.option(
+    "--format", "format_", metavar="FORMAT", help="mid, musicxml, svg, strudel, sonicpi, jsonl or npy. [by -o; mid]"
+)
 @click.option("--force", is_flag=True, help="Write binary data to a terminal.")
 def command(file: str, model_path: str | None, count: int, output: str | None, **flags: Any) -> None:
     """Make some bars of the music in FILE anew, and keep the others (- reads from stdin).

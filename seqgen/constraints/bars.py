@@ -11,6 +11,7 @@ from seqgen.errors import ConfigError, SamplingError
 from seqgen.vocabulary import END
 
 _MOST = 10_000
+_FAR = 1 << 40  # more events than any piece has
 
 
 class Bars(Constraint):
@@ -50,7 +51,7 @@ class BoundBars(Bound):
         self._note_moves = [steps for steps in notes if material.note_lengths >> steps & 1]
         waits = self._durations & (others & self._rests).any()  # for a duration
         self._rest_moves = _distinct(table.advance[moves & (self._rests | waits)])
-        self._fills = self._fills_after_rest = np.ones(1, bool)
+        self._fewest = self._fewest_after_rest = np.zeros(1, int)  # by grid steps: events that fill them, or _FAR
         self._masks, self._note_lengths = lru_cache(4096)(self._mask), lru_cache(4096)(self._lengths)
         self._only_end = np.arange(len(table.kind)) == END
 
@@ -58,13 +59,17 @@ class BoundBars(Bound):
         return None
 
     def start(self, given: Sequence[int], moment: Moment) -> None:
-        left = self.end(moment) - moment.state.clock.time
-        if not self._in_events:  # they go on one grid step at a time
-            return
-        self._extend_to(left)
-        if not self._fills[left]:
+        needed = self.end(moment) - moment.state.clock.time  # other encodings go on one grid step at a time
+        if self._in_events:
+            self._extend_to(needed)
+            needed = int(self._fewest[needed])
+        if needed >= _FAR:
             what = "the rest of the bars" if moment.state.clock.time else self.name
             raise SamplingError(f"no sequence of this model's durations fills {what} exactly")
+        if moment.left is not None and needed > moment.left:
+            raise SamplingError(
+                f"{self.name} cannot be within {moment.left:,} steps: {needed:,} are needed; allow more of them"
+            )
 
     def end(self, moment: Moment) -> int:
         """The grid step on which the piece ends, for one that is given up to `moment`."""
@@ -75,7 +80,10 @@ class BoundBars(Bound):
         left = moment.end - moment.state.clock.time
         if left == 0 and self._grammar.at_step(moment.state):
             return self._only_end
-        return self._masks(left, bool(moment.sounding.notes[0])) if self._in_events else ~self._only_end
+        if not self._in_events:
+            return ~self._only_end
+        events = left if moment.left is None else min(left, moment.left)  # none is shorter than a grid step
+        return self._masks(left, bool(moment.sounding.notes[0]), events)
 
     def lengths(self, own: None, strike: Strike) -> int:
         if strike.end is None or not self._in_events:
@@ -83,35 +91,36 @@ class BoundBars(Bound):
         return self._note_lengths(strike.end - strike.onset)
 
     def _lengths(self, left: int) -> int:
-        return sum(1 << steps for steps in self._note_moves if steps <= left and self._fills[left - steps])
+        return sum(1 << steps for steps in self._note_moves if steps <= left and self._fewest[left - steps] < _FAR)
 
-    def _mask(self, left: int, note_waits: bool) -> np.ndarray:
-        """Where so many grid steps are left, in encodings whose ids carry durations."""
+    def _mask(self, left: int, note_waits: bool, events: int) -> np.ndarray:
+        """Where so many grid steps are left, and so many events for them, in encodings whose ids carry durations."""
         after = left - self._advance
         index = np.maximum(after, 0)
         rested = self._rests | (self._durations & (not note_waits))
-        mask = (after >= 0) & np.where(rested, self._fills_after_rest[index], self._fills[index])
+        mask = (after >= 0) & (np.where(rested, self._fewest_after_rest[index], self._fewest[index]) < events)
         if self._durations.any():
-            mask[self._notes] = self._fills_after_rest[left]  # there, too, a note comes first
+            mask[self._notes] = self._fewest_after_rest[left] <= events  # there, too, a note comes first
             mask[self._rests] = any(
-                steps <= left and self._fills_after_rest[left - steps] for steps in self._rest_moves
+                steps <= left and self._fewest_after_rest[left - steps] < events for steps in self._rest_moves
             )
         mask[END] = False
         return mask
 
     def _extend_to(self, up_to: int) -> None:
-        """For 0 to `up_to` grid steps: whether notes and rests fill them, in any state and right after a rest.
+        """For 0 to `up_to` grid steps: how few notes and rests fill them, in any state and right after a rest.
 
         No rest follows a rest, which matters where rests have other durations than notes.
         """
-        if len(self._fills) > up_to:
+        if len(self._fewest) > up_to:
             return
-        anywhere, after_rest = [True], [True]
+        anywhere, after_rest = [0], [0]
         for total in range(1, up_to + 1):
-            after_rest.append(any(move <= total and anywhere[total - move] for move in self._note_moves))
-            rest = any(move <= total and after_rest[total - move] for move in self._rest_moves)
-            anywhere.append(after_rest[total] or rest)
-        self._fills, self._fills_after_rest = np.array(anywhere), np.array(after_rest)
+            notes = [anywhere[total - move] + 1 for move in self._note_moves if move <= total]
+            rests = [after_rest[total - move] + 1 for move in self._rest_moves if move <= total]
+            after_rest.append(min([_FAR, *notes]))
+            anywhere.append(min([_FAR, *notes, *rests]))
+        self._fewest, self._fewest_after_rest = np.array(anywhere), np.array(after_rest)
 
 
 def _distinct(values: np.ndarray) -> list[int]:

@@ -259,20 +259,21 @@ def _frames(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Ite
 
 
 def _frame_labels(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Iterator[str]:
-    """Over the notes, above a highlight or, where another label is in the way, below it."""
+    """Over the notes, in the upper left corner, with paper around the letters."""
     weight = 'font-weight="600"'
-    halo = f'{weight} stroke="{PAPER}" stroke-width="3"'  # a text of its own: not every viewer paints strokes first
-    taken: list[tuple[float, float, float]] = []  # left, right, base line
+    # a text of its own, since not every viewer paints strokes first
+    halo = f'{weight} stroke="{PAPER}" stroke-width="3" aria-hidden="true"'
+    placed: list[tuple[float, float, float]] = []  # left, right, base line
     for highlight in highlights:
-        left, top, bottom = _corners(piece, frame, highlight)
+        left, top, _ = _corners(piece, frame, highlight)
         text = _shortened(highlight.label)
         begin = max(frame.left, min(left + 2, frame.right - LETTER * len(text)))
-        end = begin + LETTER * len(text)
-        covered = any(begin < right and end > other and abs(y - (top - 2)) < 10 for other, right, y in taken)
-        base = bottom + 10 if covered else top - 2
-        taken.append((begin, end, base))
-        for colour, attributes in ((PAPER, halo), (INK, weight)):
-            yield _label(begin, base, text, 10, colour, attributes)
+        end, base = begin + LETTER * len(text), top - 2
+        while any(begin < right and other < end and abs(base - y) < 10 for other, right, y in placed):
+            base += 11  # below one that it would cover
+        placed.append((begin, end, base))
+        for colour, more in ((PAPER, halo), (INK, weight)):
+            yield _label(begin, base, text, 10, colour, more)
 
 
 def _corners(piece: Piece, frame: _Frame, highlight: Highlight) -> tuple[float, float, float]:

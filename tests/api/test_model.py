@@ -12,7 +12,7 @@ import seqgen
 from seqgen import formats
 from seqgen.api import generate as api_generate
 from seqgen.api.best import ranked
-from seqgen.constraints import Bound, Constraint
+from seqgen.constraints import Bars, Bound, Chords, Constraint
 from seqgen.errors import ConfigError, ModelFileError, SamplingError, TokenError
 from seqgen.originality import CopyIndex, Unseen
 from seqgen.piece import Piece, Tempo
@@ -302,6 +302,27 @@ def test_controls_come_as_often_as_in_the_corpus():
 def test_what_is_refused(name, options, error, said):
     with pytest.raises(error, match=said):
         MODELS[name]().generate(**options)
+
+
+@pytest.mark.parametrize("constraints", [(Bars(2),), (Chords("C | G"),)])
+def test_bars_are_not_counted_from_a_prime_of_unknown_length(constraints):
+    prime = Piece.build([(0, 53, 60, 64, 0)], 4)
+    with pytest.raises(ConfigError, match="never seen =53/4 of the prime, so it cannot count its bars"):
+        MODELS["notes"]().generate(4, prime=prime, constraints=constraints)
+
+
+def test_a_prime_of_unknown_length_is_left_out_all_the_same():
+    prime = Piece.build([(0, 53, 60, 1, 0)], 4)
+    model = endless(MODELS["notes"]())
+    whole, rest = (model.generate(4, prime=prime, continue_only=only, seed=1) for only in (False, True))
+    assert rest.notes["pitch"].tolist() == whole.notes["pitch"].tolist()[1:]
+    assert rest.notes["duration"].tolist() == whole.notes["duration"].tolist()[1:]
+
+
+@pytest.mark.parametrize("option", [{"tempo": 90}, {"instrument": 0}])
+def test_text_has_no_tempo_and_no_instrument(option):
+    with pytest.raises(ConfigError, match="for music, and this model writes text"):
+        MODELS["chars"]().generate(4, **option)
 
 
 @pytest.mark.parametrize("count", [0, -1])

@@ -401,6 +401,9 @@ def test_a_state_belongs_to_its_model_and_its_constraints(tmp_path):
     assert taken(model.stream(state=path, constraints=[Bars(9)]), 30) == taken(stream, 30)
     with pytest.raises(ConfigError, match="saved with 9 bars; it cannot continue with no constraints"):
         model.stream(state=path)
+    for option in ({"steps": 5}, {"temperature": 0.5}, {"seed": 1}, {"endless": False}, {"prime": TUNES[0]}):
+        with pytest.raises(ConfigError, match="beside state only constraints may be given"):
+            model.stream(state=path, constraints=[Bars(9)], **option)
     other = untrained("notes", TUNES, seed=9)
     other.save(tmp_path / "other.safetensors")
     with pytest.raises(ConfigError, match="of the model"):

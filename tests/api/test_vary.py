@@ -260,3 +260,9 @@ def test_text_is_not_varied():
         model.vary(CASES["notes"][1][0])
     with pytest.raises(ConfigError, match="vary wants music, and this is text"):
         CASES["notes"][0].vary("some text")
+
+
+def test_a_range_of_bars_without_end_is_refused_at_once():
+    model, sources = CASES["notes"]
+    with pytest.raises(ConfigError, match="there is no bar 6: the piece has bars 1 to 5"):
+        model.vary(sources[0], keep_bars="2-99999999999")

@@ -131,6 +131,35 @@ def test_a_stream_is_what_is_generated(folder):
     assert notes(streamed) == notes(whole)
 
 
+def test_a_stream_that_must_end_is_one_piece_and_ends(folder):
+    """What is asked of the whole holds of all that comes."""
+    for seed in range(3):
+        of_text = (folder, "--stream", "-m", "text.safetensors", "--seed", seed)
+        data, _ = run(*of_text, "--length", 7, "--steps", 60)
+        assert len(data.decode().removesuffix("\n")) in (6, 7)  # a line end may be its last character
+        data, _ = run(*of_text, "--lines", 2, "--steps", 60)
+        assert sum(bool(line.strip()) for line in data.decode().splitlines()) == 2
+
+
+def test_a_stream_cut_before_the_end_it_must_have_says_so(folder):
+    for seed in range(4):
+        done = subprocess.run(
+            [sys.executable, "-c", SEQGEN, "generate", "--stream", "--end", "tonic", "--key", "C-major",
+             "--steps", "3", "--seed", str(seed)],
+            capture_output=True, cwd=folder, timeout=100, check=False,
+        )  # fmt: skip
+        last = notes(done.stdout)[-1:]
+        if done.returncode == 0:
+            assert last[0]["pitch"] % 12 == 0
+        else:
+            assert b"did not come to an end within the steps of the stream" in done.stderr
+
+
+def test_the_only_variation_has_a_number_too(folder):
+    run(folder, "--steps", 2, "--count", 1, "-o", "only-{n}.mid")
+    assert (folder / "only-1.mid").is_file()
+
+
 def test_the_best_of_several_is_one_of_them(folder):
     best, _ = run(folder, "--steps", 16, "--seed", 6, "--best-of", 4, "--format", "jsonl")
     run(folder, "--steps", 16, "--seed", 6, "--count", 4, "-o", "one-{n}.jsonl")

@@ -38,7 +38,7 @@ def made(kind: str, **of_pieces):
 CASES = {kind: made(kind) for kind in KINDS}
 
 
-def in_bars(encoding, vocabulary, begin: list[str], bars: int, stepper=None, seed=0, temperature=1.0):
+def in_bars(encoding, vocabulary, begin: list[str], bars: int, stepper=None, seed=0, temperature=1.0, most=10_000):
     """What one row becomes under Bars, as tokens, `begin` included."""
     grammar = encoding.grammar(vocabulary)
     table = encoding.table(vocabulary)
@@ -46,7 +46,7 @@ def in_bars(encoding, vocabulary, begin: list[str], bars: int, stepper=None, see
     (row,) = sample(
         Setting(stepper or Noise(len(vocabulary), seed), grammar, bound, Listener(grammar, table)),
         [vocabulary.to_ids(begin).tolist()],
-        [10_000],
+        [most],
         strategy=Strategy(temperature),
         random=streams(seed, 1),
     )
@@ -138,3 +138,29 @@ def test_a_rest_that_only_another_rest_could_complete_is_not_taken(seed, bars):
 def test_a_piece_has_a_bar_at_least_and_not_a_year_of_them(bars):
     with pytest.raises(ConfigError, match=f"has 1 to 10,000 bars, not {bars:,}"):
         Bars(bars)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5), st.integers(0, 3))
+@settings(max_examples=40)
+def test_bars_are_filled_with_as_few_events_as_there_may_be(seed, bars, more):
+    """The longest of the durations is three quarters, so a bar of 4/4 takes two events, and three bars take four."""
+    encoding = encodings.make("notes")
+    controls = ["key=C-major", "meter=4/4", "pickup=0"]
+    vocabulary = vocabulary_of(encoding, [encoding.decode([*controls, "60", "=1/4", "60", "=1", "60", "=3"])])
+    fewest = -(-4 * bars // 3)
+    if 4 * bars % 3 == 2:
+        fewest += 1  # two quarters are two events, as there is none of half a bar
+    most = fewest + more
+    tokens = in_bars(encoding, vocabulary, controls, bars, seed=seed, temperature=3.0, most=most)
+    assert steps_of(encoding, tokens) == 16 * bars
+    assert sum("=" in token for token in tokens[3:]) <= most
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bars_that_the_steps_cannot_hold_are_an_error_at_once(kind):
+    encoding, vocabulary, sources = CASES[kind]
+    begin = encoding.encode(sources[(4, 4), 0])[0].tokens[:3]
+    stepper = Noise(len(vocabulary))
+    with pytest.raises(SamplingError, match=r"50 bars cannot be within 40 steps: \d+ are needed; allow more of them"):
+        in_bars(encoding, vocabulary, begin, 50, stepper, most=40)
+    assert len(stepper.calls) == 4

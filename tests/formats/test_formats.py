@@ -19,7 +19,7 @@ def test_surface():
     assert sorted(formats.__all__) == [
         "READERS", "WRITERS", "lost", "read", "read_all", "read_bytes", "to_bytes", "unit", "write",
     ]  # fmt: skip
-    assert set(formats.WRITERS) == {"mid", "txt", "jsonl", "npy", "svg", "musicxml"}
+    assert set(formats.WRITERS) == {"mid", "txt", "jsonl", "npy", "svg", "musicxml", "strudel", "sonicpi"}
     assert set(formats.ENDINGS.values()) == set(formats.WRITERS)
 
 

@@ -118,3 +118,15 @@ def test_highlights_frame_their_notes_and_no_others():
     assert within == [False, True, False, False]
     assert "1: a <b>" in [text.text for text in root.iter(f"{SVG}text")]
     assert pianoroll.to_svg(PIECE, []) == pianoroll.to_svg(PIECE)
+
+
+def test_labels_of_highlights_are_read_in_any_viewer_and_cover_none():
+    """The paper around the letters is a text of its own below; two that begin at one corner stand below each other."""
+    both = [pianoroll.Highlight(0, 480, 960, "1: a"), pianoroll.Highlight(0, 480, 960, "2: b")]
+    root = ElementTree.fromstring(pianoroll.to_svg(PIECE, both))
+    found = [text for text in root.iter(f"{SVG}text") if text.text in ("1: a", "2: b")]
+    assert [(text.text, text.get("stroke") is None) for text in found] == [
+        ("1: a", False), ("1: a", True), ("2: b", False), ("2: b", True),
+    ]  # fmt: skip
+    first, second = (float(text.get("y", "")) for text in found if text.get("stroke") is None)
+    assert second - first >= 10
