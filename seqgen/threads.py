@@ -24,7 +24,12 @@ def processors() -> int:
 
 def one_thread() -> AbstractContextManager[object]:
     """Inside, numpy computes on the calling thread alone."""
-    return _controller().limit(limits=1, user_api="blas")
+    return blas_threads(1)
+
+
+def blas_threads(count: int) -> AbstractContextManager[object]:
+    """Inside, numpy shares a product over so many threads. Entering takes some microseconds."""
+    return _controller().limit(limits=count, user_api="blas")
 
 
 @cache

@@ -17,10 +17,13 @@ from seqgen.modelfile import Architecture, check_weights
 from seqgen.runtime.cells import GRU, LSTM
 from seqgen.runtime.product import Kernel
 from seqgen.stepper import State
-from seqgen.threads import processors, together
+from seqgen.threads import blas_threads, processors, together
 
 _WORTH = 30_000_000  # multiplications a step from which a second processor is worth calling
 _FEWEST = 16  # rows a processor
+# Multiplications of a single row from which numpy's threads are worth it: 16 MB of weights, which one processor cannot
+# read as fast as the memory gives them. With less they still win where nothing else runs, but lose far more elsewhere.
+_WIDE = 4_000_000
 
 
 class RecurrentStepper:
@@ -44,7 +47,8 @@ class RecurrentStepper:
     ) -> None:
         """weights: named and shaped as in `modelfile.tensor_shapes(architecture)`; copied.
 
-        threads: over how many a large batch is shared out; None for as many as there are processors.
+        threads: over how many a large batch, or the products of a large model, are shared out; None for as many as
+        there are processors. The numbers that come out are the same.
 
         Raises:
             ModelFileError: weights that do not fit the architecture.
@@ -86,7 +90,10 @@ class RecurrentStepper:
         if len(ids) != len(self._logits):
             raise ConfigError(f"{len(ids)} ids came with the state of {len(self._logits)} rows")
         places = self._places(ids, features)
-        if len(self._shares) == 1:
+        if len(ids) == 1 and self._work >= _WIDE and self._threads > 1:
+            with blas_threads(self._threads):
+                self._shares[0].step(places)
+        elif len(self._shares) == 1:
             self._shares[0].step(places)
         else:
             together([partial(share.step, [column[share.rows] for column in places]) for share in self._shares])

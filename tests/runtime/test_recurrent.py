@@ -8,6 +8,7 @@ import pytest
 from seqgen.errors import ConfigError, ModelFileError, TokenError
 from seqgen.modelfile import Architecture, Corpus, Header, Side, Sides, Training, tensor_shapes
 from seqgen.runtime import RecurrentStepper, recurrent, stepper
+from seqgen.threads import one_thread
 
 SHAPES = [  # n_a, layers, n_values, feature_sizes
     (5, 1, 7, ()),
@@ -264,3 +265,20 @@ def test_stepper_is_made_from_a_header():
     made, ids = stepper(header, weights), np.array([3])
     direct = RecurrentStepper(architecture, weights)
     np.testing.assert_array_equal(made.step(ids, made.start(1))[0], direct.step(ids, direct.start(1))[0])
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_large_model_gives_the_same_numbers_on_any_number_of_threads(cell, monkeypatch):
+    """Else the same seed would give another piece on another machine's day. Its products are shared out."""
+    architecture = Architecture(cell=cell, n_a=1024, layers=1, n_values=50)
+    weights = random_weights(architecture, scale=0.05)
+    monkeypatch.setattr(recurrent, "_WIDE", 1_000_000)
+    ids, _ = random_inputs(architecture, 1, steps=10)
+    found = []
+    for threads in (1, 2, 4):
+        stepper = RecurrentStepper(architecture, weights, threads=threads)
+        state = stepper.start(1)
+        with one_thread():
+            found.append([stepper.step(now, state)[0].copy() for now in ids])
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
