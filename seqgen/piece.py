@@ -42,6 +42,10 @@ class Meter(NamedTuple):
     numerator: int
     denominator: int
 
+    def bar_ticks(self, ticks_per_quarter: int) -> int:
+        """The length of a bar; what is less than a tick is left out."""
+        return max(1, 4 * ticks_per_quarter * self.numerator // self.denominator)
+
 
 class Key(NamedTuple):
     """A key signature from `tick` on: sharps positive, flats negative, -7 to 7; mode "major", "minor" or ""."""
@@ -134,7 +138,7 @@ class Piece:
             yield tick
             while index + 1 < len(meters) and meters[index + 1].tick <= tick:
                 index += 1
-            bar = max(1, self.ticks_per_quarter * 4 * meters[index].numerator // meters[index].denominator)
+            bar = meters[index].bar_ticks(self.ticks_per_quarter)
             following = meters[index + 1].tick if index + 1 < len(meters) else tick + bar
             tick = min(tick + bar, max(following, tick + 1))
 

@@ -165,6 +165,24 @@ class Uniform(Toy):
         return np.zeros(self.n_values)
 
 
+class Climbing:
+    """After a pitch it wants the next higher one, by so many nats, and knows nothing else."""
+
+    def __init__(self, table: encodings.Table, wish: float) -> None:
+        self.n_values, self.wish = len(table.kind), wish
+        self.pitch = np.where(table.strikes, table.pitches.argmax(axis=1), 0)
+
+    def start(self, batch, context=None):
+        return (np.zeros(batch, int),)
+
+    def step(self, ids, state, features=None):
+        last = np.where(self.pitch[ids] > 0, self.pitch[ids], state[0])
+        return np.where(self.pitch == last[:, None] + 1, np.float32(self.wish), np.float32(0)), (last,)
+
+    def take(self, state, rows):
+        return tuple(array[rows] for array in state)
+
+
 def untrained(encoding: str, sources: Sequence[Piece | str], seed: int = 0, **options) -> Model:
     """A model that has learned nothing but the vocabulary and the beginnings of `sources`."""
     unit = "text" if isinstance(sources[0], str) else "music"

@@ -12,7 +12,7 @@ from seqgen.api.request import Request
 from seqgen.constraints import Bars, Bound, Chords, Constraint, Listener, Material, MaxCopy, bind
 from seqgen.encodings.grid import CONTROLS
 from seqgen.errors import ConfigError, SamplingError
-from seqgen.sampling import Plan, Sampled, Setting, broken, sample, streams
+from seqgen.sampling import Plan, Setting, broken, sample, streams
 from seqgen.threads import one_thread
 from seqgen.vocabulary import SPECIALS
 
@@ -50,6 +50,7 @@ def _all(model: "Model", request: Request, count: int) -> list[Any]:
         raise ConfigError(f"fill goes on with further pieces, so it cannot be joined with {' and '.join(ends)}")
     begin = given_tokens(model, request, constraints)
     ceiling = _ceiling(model, request, bars, constraints)
+    particles = _particles(setting, plan, request)
     random = streams(request.drawn_with, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
     left = [ceiling] * count
@@ -57,7 +58,15 @@ def _all(model: "Model", request: Request, count: int) -> list[Any]:
     empty = 0  # rounds in a row in which every piece ended at once
     while rows:
         prefixes = [begin or drawn_controls(model, constraints, random[row]) for row in rows]
-        sampled = _sampled(model, setting, prefixes, [left[row] for row in rows], plan, request, random, rows)
+        with one_thread():
+            sampled = sample(
+                setting,
+                [model.vocabulary.to_ids(prefix).tolist() for prefix in prefixes],
+                [left[row] for row in rows],
+                strategy=plan,
+                random=[random[row] for row in rows],
+                particles=particles,
+            )
         for row, prefix, new in zip(rows, prefixes, sampled, strict=True):
             segments[row].append([*prefix, *model.vocabulary.to_tokens(new.ids)])
             left[row] -= new.steps
@@ -90,27 +99,6 @@ def setting(model: "Model", constraints: Sequence[Constraint]) -> Setting:
         listener = Listener(model.grammar, model.table) if model.unit == "music" else None
     penalised = model.table.strikes if model.unit == "music" else np.arange(len(model.vocabulary)) >= len(SPECIALS)
     return Setting(model.stepper, model.grammar, bound, listener, penalised)
-
-
-def _sampled(
-    model: "Model",
-    setting: Setting,
-    prefixes: Sequence[Sequence[str]],
-    steps: Sequence[int],
-    plan: Plan,
-    request: Request,
-    random: Sequence[np.random.Generator],
-    rows: Sequence[int],
-) -> list[Sampled]:
-    with one_thread():
-        return sample(
-            setting,
-            [model.vocabulary.to_ids(prefix).tolist() for prefix in prefixes],
-            steps,
-            strategy=plan,
-            random=[random[row] for row in rows],
-            particles=_particles(setting, plan, request),
-        )
 
 
 def _particles(setting: Setting, plan: Plan, request: Request) -> int:

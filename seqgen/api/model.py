@@ -11,7 +11,7 @@ import numpy as np
 
 from seqgen import encodings, modelfile, runtime
 from seqgen.api import shipped
-from seqgen.api.generate import generate, setting
+from seqgen.api.generate import PARTICLES, generate, setting
 from seqgen.api.request import Control, Request
 from seqgen.api.stream import Stream
 from seqgen.api.vary import vary
@@ -224,7 +224,7 @@ class Model:
         top_p: Control = 1.0,
         min_p: Control = 0.0,
         penalty: Control = 1.0,
-        particles: int = 16,
+        particles: int = PARTICLES,
         seed: int | None = None,
         count: int | None = None,
     ) -> Any:

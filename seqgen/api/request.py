@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from seqgen.constraints import Constraint
 from seqgen.errors import ConfigError
 from seqgen.piece import Piece
-from seqgen.sampling import Curve, Plan
+from seqgen.sampling import Curve, Plan, Strategy
 
 Control = float | str | Sequence[float]  # a number, or a curve: "0.6:1.2", or its points
 
@@ -65,8 +65,7 @@ class Request:
         Raises:
             ConfigError: a value out of range, or no curve.
         """
-        names = ("temperature", "top_k", "top_p", "min_p", "penalty")
-        return Plan(**{name: curve(getattr(self, name), name) for name in names})
+        return Plan(**{name: curve(getattr(self, name), name) for name in Strategy._fields})
 
 
 def curve(value: Control, name: str) -> float | Curve:

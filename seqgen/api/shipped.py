@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-import seqgen
+from seqgen.corpus.sources import bundled
 
 DEFAULT = "bach-chorales"
 LARGEST = 2_500_000  # bytes of a file
@@ -27,19 +27,13 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def cards() -> dict[str, Card]:
     """The cards of all shipped models, by name."""
-    folder = _folder()
+    folder = bundled("shipped")
     paths = sorted(folder.glob("*.toml")) if folder else []
     return {path.stem: msgspec.convert(tomllib.loads(path.read_text("utf-8")), Card) for path in paths}
 
 
 def path(name: str) -> Path | None:
     """The file of a shipped model; None if there is no model of that name."""
-    folder = _folder()
+    folder = bundled("shipped")
     file = folder / f"{name}.safetensors" if folder and name.isascii() and name.replace("-", "").isalnum() else None
     return file if file is not None and file.is_file() else None
-
-
-def _folder() -> Path | None:
-    package = Path(seqgen.__file__).parent
-    # a wheel holds shipped/ inside the package, a clone beside it
-    return next((folder for folder in (package / "shipped", package.parent / "shipped") if folder.is_dir()), None)

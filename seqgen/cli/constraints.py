@@ -30,34 +30,28 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def made(flags: dict[str, Any]) -> list[Any]:
     """The constraints that the flags ask for; the flags are taken out."""
-    from seqgen import constraints
+    from seqgen.constraints import Chords, End, Key, Length, Lines, Match, MaxCopy, MaxLeap, Range, Rhythm, Scale
     from seqgen.errors import ConfigError
 
-    def taken(name: str) -> Any:
-        return flags.pop(name)
-
-    found: list[Any] = []
-    scale, key, end = taken("scale"), taken("key"), taken("end")
-    for name, value in (("Scale", scale), ("Key", key)):
-        if value is not None:
-            found.append(getattr(constraints, name)(value))
-    for name, flag in (("MaxLeap", "max_leap"), ("Lines", "lines"), ("Match", "match"), ("MaxCopy", "max_copy")):
-        value = taken(flag)
-        if value is not None:
-            found.append(getattr(constraints, name)(value))
-    if (value := taken("range_")) is not None:
-        found.append(constraints.Range.of(value))
-    if (value := taken("length")) is not None:
-        found.append(constraints.Length(*_numbers(value)))
-    if (value := taken("rhythm")) is not None:
-        found.append(constraints.Rhythm(*value.split(",")))
-    if end is not None:
-        found.append(constraints.End(end, key=key or scale))
-    chords, strict = taken("chords"), taken("chords_strict")
-    if strict and chords is None:
+    makers: dict[str, Callable[[Any], Any]] = {
+        "scale": Scale,
+        "key": Key,
+        "max_leap": MaxLeap,
+        "lines": Lines,
+        "match": Match,
+        "max_copy": MaxCopy,
+        "range_": Range.of,
+        "length": lambda text: Length(*_numbers(text)),
+        "rhythm": lambda text: Rhythm(*text.split(",")),
+    }
+    asked = {flag: flags.pop(flag) for flag in (*makers, "end", "chords", "chords_strict")}
+    found = [make(asked[flag]) for flag, make in makers.items() if asked[flag] is not None]
+    if asked["end"] is not None:
+        found.append(End(asked["end"], key=asked["key"] or asked["scale"]))
+    if asked["chords_strict"] and asked["chords"] is None:
         raise ConfigError("--chords-strict says how to follow chords, and there are none: give --chords")
-    if chords is not None:
-        found.append(constraints.Chords(chords, strict=strict))
+    if asked["chords"] is not None:
+        found.append(Chords(asked["chords"], strict=asked["chords_strict"]))
     return found
 
 

@@ -9,8 +9,6 @@ import click
 from seqgen.cli import console, constraints
 from seqgen.cli.output import check_stdout, format_name, loaded, targets, write
 
-_CONTROLS = ("temperature", "top_k", "top_p", "min_p", "penalty")
-
 
 @click.command("generate")
 @click.option("-m", "--model", "model_path", metavar="MODEL", help="A file, or a name. [./model.safetensors]")
@@ -63,7 +61,7 @@ def command(model_path: str | None, prime: str | None, output: str | None, **fla
     """
     from seqgen.api.finish import copied
     from seqgen.api.generate import generate, prime_breaks
-    from seqgen.api.request import Request, new_seed
+    from seqgen.api.request import Request
 
     output = None if output == "-" else output
     count, wanted, force = flags["count"], flags.pop("format_"), flags.pop("force")
@@ -75,7 +73,6 @@ def command(model_path: str | None, prime: str | None, output: str | None, **fla
     check_stdout(format_, output, count, model.unit, force=force)
     files = targets(output, count)
     limits = constraints.made(flags)
-    flags["seed"] = new_seed() if flags["seed"] is None else flags["seed"]
     request = Request(**flags, prime=_prime(prime, model), constraints=limits)
     for name in prime_breaks(model, request):
         console.warn(f"the prime goes against {name}, which holds from its end on")
@@ -90,12 +87,12 @@ def _stream(model: Any, output: str | None, wanted: str | None, prime: str | Non
     """Write what is made as it is made; of the options only those that a stream can have."""
     from seqgen.api.request import curve, new_seed
     from seqgen.cli import streaming
-    from seqgen.constraints import End, Length, Lines, Match
     from seqgen.errors import ConfigError
+    from seqgen.sampling import Strategy
 
     limits = constraints.made(flags)
     not_for_it = {"output": output, "format": wanted if wanted != "jsonl" else None, **flags}
-    for name in ("steps", "seed", *_CONTROLS):
+    for name in ("steps", "seed", *Strategy._fields):
         del not_for_it[name]
     if flags["count"] == 1:
         del not_for_it["count"]
@@ -104,14 +101,14 @@ def _stream(model: Any, output: str | None, wanted: str | None, prime: str | Non
         raise ConfigError(
             f"--stream writes to the standard output as it goes, so it cannot be joined with --{given[0]}"
         )
-    controls = {name: curve(flags[name], name) for name in _CONTROLS}
+    controls = {name: curve(flags[name], name) for name in Strategy._fields}
     for name, value in controls.items():
         if not isinstance(value, float):
             raise ConfigError(f"a stream has no end, so {name} is one number in it, not a curve")
     seed = new_seed() if flags["seed"] is None else flags["seed"]
     console.say(f"model {model.name} {model.digest}, seed {seed}")
     chosen = {"steps": flags["steps"], "seed": seed, "prime": _prime(prime, model), "constraints": limits}
-    chosen["endless"] = not any(isinstance(limit, (End, Length, Lines, Match)) for limit in limits)  # of all that comes
+    chosen["endless"] = not any(limit.whole for limit in limits)
     streaming.run(model, sys.stdout.buffer, **chosen, **controls)
 
 

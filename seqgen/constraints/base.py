@@ -4,6 +4,7 @@ A constraint is made from what the user says (`Scale("D-minor")`), and bound to 
 Bound, it works as a grammar does: a state of its own for each row, and before every draw a mask over the ids.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -153,18 +154,21 @@ class Bound:
         return None
 
 
-class Constraint:
+class Constraint(ABC):
     """What must hold of the whole output. Subclasses define `bind`.
 
     controls: what a piece has to begin with for it, such as {"key": "D-minor"}.
     fills: whether it must make something of what the others leave, such as a length; it is bound after them.
+    whole: whether it is about all that comes out and how that ends, so that a stream under it is one piece.
     steps: how many it needs at most, where nothing else says how long the output may be.
     """
 
     controls: Mapping[str, str] = MappingProxyType({})
     fills = False
+    whole = False
     steps: int | None = None
 
+    @abstractmethod
     def bind(self, material: Material, others: np.ndarray) -> Bound:
         """Bound to an encoding.
 
@@ -174,7 +178,6 @@ class Constraint:
             ConfigError: the constraint is not for this kind of model.
             SamplingError: it cannot be met from the start.
         """
-        raise NotImplementedError
 
 
 def bind_each(constraints: Sequence[Constraint], material: Material) -> list[Bound]:

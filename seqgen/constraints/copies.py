@@ -80,7 +80,7 @@ class _Notes(Bound):
 
     def start(self, given: Sequence[int], moment: Moment) -> tuple[_Part, ...]:
         return tuple(
-            _Part(struck=struck, pitch=max(last, default=0))
+            _Part(_Run(onsets=(struck,)), struck, max(last, default=0))
             for struck, last in zip(moment.sounding.struck, moment.sounding.last, strict=True)
         )
 
@@ -114,7 +114,7 @@ class _Notes(Bound):
         symbol = self._symbol(part.pitch, pitch, part.struck, time)
         found = run.found + 1 if self._index.follows(run.symbols, [symbol])[0] else 0
         symbols = (*run.symbols, symbol)[-(self._index.length - 2) :]
-        onsets = ((*run.onsets,) or (part.struck,)) + (time,)
+        onsets = (*run.onsets, time)
         return _Part(_Run(symbols, onsets[-(self._index.length - 1 + found) :], found), time, pitch)
 
     def _too_long(self, run: _Run, time: int, bar: int) -> bool:

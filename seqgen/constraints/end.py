@@ -24,6 +24,7 @@ class End(Constraint):
     key: a key or scale, such as "D-minor"; without it the key with which the piece begins.
     """
 
+    whole = True
     fills = True
 
     def __init__(self, on: str, key: str | None = None) -> None:

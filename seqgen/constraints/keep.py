@@ -1,5 +1,6 @@
 """Notes that stay, and where others may sound: what a piece keeps while the rest of it is made anew."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,12 +38,11 @@ class Keep(Constraint):
         return bound(self.notes, self.room, material, others)
 
 
-class _Keep(Bound):
+class _Keep(Bound, ABC):
     """What the three have in common."""
 
-    far = True
-
     name = "the kept notes"
+    far = True
     must_end = True
 
     def __init__(self, notes: np.ndarray, room: np.ndarray, material: Material, others: np.ndarray) -> None:
@@ -54,9 +54,9 @@ class _Keep(Bound):
         self._masks: dict[Any, np.ndarray] = {}
         self._hold(notes)
 
+    @abstractmethod
     def _hold(self, notes: np.ndarray) -> None:
         """Take the notes over."""
-        raise NotImplementedError
 
     def end(self, moment: Moment) -> int:
         return self._length

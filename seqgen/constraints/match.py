@@ -1,5 +1,6 @@
 """A text that matches a regular expression as a whole."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ class Match(Constraint):
     word boundaries, atomic groups, flags for a part. A dot holds no line end unless the pattern begins with `(?s)`.
     """
 
+    whole = True
+
     def __init__(self, pattern: str) -> None:
         """Raises ConfigError: no regular expression, or not of the kind above."""
         self.pattern = Pattern(pattern)
@@ -38,7 +41,7 @@ class Match(Constraint):
         return _OfChars(self.pattern, material)
 
 
-class BoundMatch(Bound):
+class BoundMatch(Bound, ABC):
     """See `Match`. Only ids after which the rest can still match, within the steps that are left."""
 
     must_end = True
@@ -61,9 +64,9 @@ class BoundMatch(Bound):
             )
         return state
 
+    @abstractmethod
     def _distance(self, state: Any) -> int:
         """The least number of steps to a match."""
-        raise NotImplementedError
 
 
 class _OfChars(BoundMatch):

@@ -22,6 +22,8 @@ class Length(Constraint):
     A step is a character (of `bytes` too, where it may take several), or in `words` a word or mark.
     """
 
+    whole = True
+
     def __init__(self, least: int, most: int | None = None) -> None:
         self.least, self.most = least, least if most is None else most
         self.steps = self.most
@@ -70,6 +72,8 @@ class Lines(Constraint):
     Blank lines, which hold nothing but spaces and tabs, may stand between them and are not counted: a poem of four
     lines may have two stanzas.
     """
+
+    whole = True
 
     def __init__(self, count: int) -> None:
         if not 1 <= count <= _MOST:

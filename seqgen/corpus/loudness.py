@@ -54,9 +54,8 @@ def levels(piece: Piece) -> np.ndarray:
     """`(n,)`: for every note the index in LEVELS of its onset. A beat of 6/8, 9/8 and 12/8 has three eighths."""
     onsets = piece.notes["onset"].astype(np.int64)
     bars = np.array(piece.bar_lines(), np.int64)
-    bars = (
-        np.concatenate([[bars[1] - _bar_ticks(piece, 0)], bars[1:]]) if piece.pickup_ticks and len(bars) > 1 else bars
-    )
+    if piece.pickup_ticks and len(bars) > 1:  # a pickup is the end of a bar that begins before the piece
+        bars[0] = bars[1] - _meter(piece, 0).bar_ticks(piece.ticks_per_quarter)
     found = np.full(len(onsets), len(LEVELS) - 1)
     if not len(onsets):
         return found
@@ -65,7 +64,7 @@ def levels(piece: Piece) -> np.ndarray:
     of_meter = np.searchsorted(starts, onsets, side="right")
     for index in set(of_meter.tolist()):
         here = of_meter == index
-        bar, beat = _bar_ticks(piece, index), _beat_ticks(piece, index)
+        bar, beat = _meter(piece, index).bar_ticks(piece.ticks_per_quarter), _beat_ticks(piece, index)
         for level, length in ((3, beat / 2), (2, beat), (1, bar / 2 if (bar / beat) % 2 == 0 else bar), (0, bar)):
             found[here & (place % max(1, length) == 0)] = level
     return found
@@ -73,11 +72,6 @@ def levels(piece: Piece) -> np.ndarray:
 
 def _meter(piece: Piece, index: int) -> Meter:
     return piece.meters[index] if piece.meters else Meter(0, 4, 4)
-
-
-def _bar_ticks(piece: Piece, index: int) -> int:
-    meter = _meter(piece, index)
-    return max(1, piece.ticks_per_quarter * 4 * meter.numerator // meter.denominator)
 
 
 def _beat_ticks(piece: Piece, index: int) -> float:

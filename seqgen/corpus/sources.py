@@ -135,7 +135,7 @@ def plan(sources: Sequence[str | os.PathLike[str]]) -> Plan:
 
 def named_corpora() -> dict[str, Path]:
     """The corpora that come with seqgen: name to folder."""
-    folder = _corpora_folder()
+    folder = bundled("corpora")
     if folder is None:
         return {}
     return {entry.name: entry for entry in sorted(folder.iterdir()) if (entry / MANIFEST).is_file()}
@@ -168,10 +168,10 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _corpora_folder() -> Path | None:
+def bundled(name: str) -> Path | None:
+    """A folder that comes with seqgen: a wheel holds it inside the package, a clone beside it."""
     package = Path(__file__).resolve().parent.parent
-    # a wheel holds corpora/ inside the package, a clone beside it
-    return next((folder for folder in (package / "corpora", package.parent / "corpora") if folder.is_dir()), None)
+    return next((folder for folder in (package / name, package.parent / name) if folder.is_dir()), None)
 
 
 def _resolve(source: str) -> _Source:

@@ -307,7 +307,7 @@ def _placed(piece: Piece) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     notes, lines = pitched(piece), np.array(piece.bar_lines())
     if piece.pickup_ticks:  # the line of its bar lies before the piece
         meter = piece.meters[0] if piece.meters else Meter(0, 4, 4)
-        lines[0] = min(0, piece.pickup_ticks - piece.ticks_per_quarter * 4 * meter.numerator // meter.denominator)
+        lines[0] = min(0, piece.pickup_ticks - meter.bar_ticks(piece.ticks_per_quarter))
     bars = np.searchsorted(lines, notes["onset"], side="right") - 1
     return bars, notes["onset"] - lines[bars], notes["pitch"]
 

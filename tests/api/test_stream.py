@@ -8,6 +8,7 @@ import sys
 import msgspec
 import numpy as np
 import pytest
+from api_cases import MODELS, SCORES, TRIOS, TUNES
 from made import Noise, piece, untrained
 
 import seqgen
@@ -21,19 +22,6 @@ from seqgen.formats.events import jsonl_bytes, rows
 from seqgen.piece import Piece
 from seqgen.vocabulary import END
 
-VERSES = ["the rose is red\nthe violet blue\n", "so are you and so am I"]
-TUNES = [piece(seed, bars=4) for seed in range(4)]
-TRIOS = [piece(seed, parts=3, bars=4) for seed in range(4)]
-SCORES = [piece(seed, parts=2, chords=True) for seed in range(4)]
-MODELS = {
-    "chars": lambda: untrained("chars", VERSES),
-    "bytes": lambda: untrained("bytes", VERSES),
-    "words": lambda: untrained("words", VERSES),
-    "notes": lambda: untrained("notes", TUNES),
-    "joint": lambda: untrained("notes", TUNES, joint=True),
-    "chorale": lambda: untrained("chorale", TRIOS, parts=3),
-    "frames": lambda: untrained("frames", SCORES),
-}
 PRIMES = {"notes": TUNES[1], "joint": TUNES[1], "chorale": TRIOS[1], "frames": SCORES[1]}
 MUSIC = list(PRIMES)
 TEXT = ["chars", "bytes", "words"]

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import piece, untrained
+from made import Climbing, piece, untrained
 
 import seqgen
-from seqgen.encodings import Kind
 from seqgen.errors import ConfigError, SamplingError, TokenError
 from seqgen.piece import Key, Meter, Part, Piece, Tempo, Text
 
@@ -164,29 +163,10 @@ def test_new_notes_are_as_loud_as_their_neighbours():
     assert set(velocities[begins > 31].tolist()) == {110}
 
 
-class Climbing:
-    """After a pitch it wants the next higher one, and knows nothing else."""
-
-    def __init__(self, model: seqgen.Model) -> None:
-        self.n_values = len(model.vocabulary)
-        single = (model.table.kind == Kind.NOTE) & (model.table.pitches.sum(axis=1) == 1)
-        self.pitch = np.where(single, model.table.pitches.argmax(axis=1), 0)
-
-    def start(self, batch, context=None):
-        return (np.zeros(batch, int),)
-
-    def step(self, ids, state, features=None):
-        last = np.where(self.pitch[ids] > 0, self.pitch[ids], state[0])
-        return np.where(self.pitch == last[:, None] + 1, np.float32(3), np.float32(0)), (last,)
-
-    def take(self, state, rows):
-        return tuple(array[rows] for array in state)
-
-
 def test_particles_choose_what_leads_into_the_kept_bar():
     source = Piece.build([(4 * beat, 4, 60, 80, 0) for beat in range(12)], 4, [Part()], meters=(Meter(0, 4, 4),))
     model = untrained("notes", [source, piece(1, durations=(4,)), piece(2, durations=(4,))])
-    model.stepper = Climbing(model)
+    model.stepper = Climbing(model.table, wish=3)
 
     def leading(particles: int) -> int:
         """In how many of the variations the note before the third bar is the one below it."""

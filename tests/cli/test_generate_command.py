@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from cli_cases import SEQGEN, run
 from made import piece, untrained
 
 import seqgen
 from seqgen import formats
 
-SEQGEN = "from seqgen.cli.main import main; main()"
 C_MINOR = {0, 2, 3, 5, 7, 8, 10}  # pitch classes
 
 
@@ -28,28 +28,13 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def run(folder: Path, *arguments: object, status: int = 0) -> tuple[bytes, str]:
-    """Standard output and standard error of a process that ends with `status`."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SEQGEN, "generate", *map(str, arguments)],
-        capture_output=True,
-        cwd=folder,
-        timeout=100,
-        check=False,
-    )
-    said = done.stderr.decode()
-    assert done.returncode == status, said
-    assert "Traceback" not in said, said
-    return done.stdout, said
-
-
 def notes(data: bytes) -> list[dict]:
     return [json.loads(line) for line in data.splitlines()]
 
 
 def test_scale_range_and_bars_together(folder):
     data, said = run(
-        folder, "--scale", "C-minor", "--range", "C4-C5", "--bars", 4, "--seed", 1, "--format", "jsonl"
+        folder, "generate", "--scale", "C-minor", "--range", "C4-C5", "--bars", 4, "--seed", 1, "--format", "jsonl"
     )  # fmt: skip
     found = notes(data)
     assert found
@@ -60,9 +45,8 @@ def test_scale_range_and_bars_together(folder):
 
 
 def test_a_range_for_each_voice(folder):
-    data, _ = run(
-        folder, "-m", "duo.safetensors", "--range", "upper=C4-C5,lower=G3-B3", "--steps", 20, "--format", "jsonl"
-    )  # fmt: skip
+    ranges = "upper=C4-C5,lower=G3-B3"
+    data, _ = run(folder, "generate", "-m", "duo.safetensors", "--range", ranges, "--steps", 20, "--format", "jsonl")
     bounds = {0: (60, 72), 1: (55, 59)}
     for note in notes(data):
         low, high = bounds[note["part"]]
@@ -70,19 +54,19 @@ def test_a_range_for_each_voice(folder):
 
 
 def test_text_of_so_many_lines(folder):
-    data, _ = run(folder, "-m", "text.safetensors", "--lines", 3, "--seed", 2)
+    data, _ = run(folder, "generate", "-m", "text.safetensors", "--lines", 3, "--seed", 2)
     assert sum(bool(line.strip()) for line in data.decode().splitlines()) == 3
 
 
 def test_text_that_matches(folder):
     pytest.importorskip("automata")
-    data, _ = run(folder, "-m", "text.safetensors", "--match", "(so|a)( red| much){3}", "--seed", 2)
+    data, _ = run(folder, "generate", "-m", "text.safetensors", "--match", "(so|a)( red| much){3}", "--seed", 2)
     assert data.decode().rstrip("\n").count(" ") == 3
 
 
 def test_the_prime_may_be_left_out(folder):
     arguments = ["--prime", "prime.mid", "--steps", 8, "--seed", 3, "--format", "jsonl"]
-    whole, without = (notes(run(folder, *arguments, *more)[0]) for more in ([], ["--continue-only"]))
+    whole, without = (notes(run(folder, "generate", *arguments, *more)[0]) for more in ([], ["--continue-only"]))
     given = seqgen.read(folder / "prime.mid")
     assert len(whole) == len(given.notes) + len(without)
     begin = whole[-len(without)]["onset"] - without[0]["onset"]
@@ -91,7 +75,7 @@ def test_the_prime_may_be_left_out(folder):
 
 def test_a_prime_against_a_constraint_is_said_and_kept(folder):
     data, said = run(
-        folder, "--prime", "prime.mid", "--range", "C4-E4", "--steps", 8, "--seed", 3, "--format", "jsonl"
+        folder, "generate", "--prime", "prime.mid", "--range", "C4-E4", "--steps", 8, "--seed", 3, "--format", "jsonl"
     )  # fmt: skip
     assert "the prime goes against range C4-E4, which holds from its end on" in said
     length = len(seqgen.read(folder / "prime.mid").notes)
@@ -100,7 +84,7 @@ def test_a_prime_against_a_constraint_is_said_and_kept(folder):
 
 
 def test_tempo_and_instrument(folder):
-    run(folder, "--steps", 8, "--tempo", 72, "--instrument", 73, "-o", "flute.mid")
+    run(folder, "generate", "--steps", 8, "--tempo", 72, "--instrument", 73, "-o", "flute.mid")
     made = seqgen.read(folder / "flute.mid")
     assert made.tempi[0].bpm == pytest.approx(72, abs=0.01)
     assert {part.program for part in made.parts} == {73}
@@ -126,15 +110,15 @@ def test_a_stream_is_read_as_it_comes_and_may_be_closed(folder):
 
 
 def test_a_stream_is_what_is_generated(folder):
-    streamed, _ = run(folder, "--stream", "--steps", 12, "--seed", 5)
-    whole, _ = run(folder, "--steps", 12, "--seed", 5, "--fill", "--format", "jsonl")
+    streamed, _ = run(folder, "generate", "--stream", "--steps", 12, "--seed", 5)
+    whole, _ = run(folder, "generate", "--steps", 12, "--seed", 5, "--fill", "--format", "jsonl")
     assert notes(streamed) == notes(whole)
 
 
 def test_a_stream_that_must_end_is_one_piece_and_ends(folder):
     """What is asked of the whole holds of all that comes."""
     for seed in range(3):
-        of_text = (folder, "--stream", "-m", "text.safetensors", "--seed", seed)
+        of_text = (folder, "generate", "--stream", "-m", "text.safetensors", "--seed", seed)
         data, _ = run(*of_text, "--length", 7, "--steps", 60)
         assert len(data.decode().removesuffix("\n")) in (6, 7)  # a line end may be its last character
         data, _ = run(*of_text, "--lines", 2, "--steps", 60)
@@ -156,13 +140,13 @@ def test_a_stream_cut_before_the_end_it_must_have_says_so(folder):
 
 
 def test_the_only_variation_has_a_number_too(folder):
-    run(folder, "--steps", 2, "--count", 1, "-o", "only-{n}.mid")
+    run(folder, "generate", "--steps", 2, "--count", 1, "-o", "only-{n}.mid")
     assert (folder / "only-1.mid").is_file()
 
 
 def test_the_best_of_several_is_one_of_them(folder):
-    best, _ = run(folder, "--steps", 16, "--seed", 6, "--best-of", 4, "--format", "jsonl")
-    run(folder, "--steps", 16, "--seed", 6, "--count", 4, "-o", "one-{n}.jsonl")
+    best, _ = run(folder, "generate", "--steps", 16, "--seed", 6, "--best-of", 4, "--format", "jsonl")
+    run(folder, "generate", "--steps", 16, "--seed", 6, "--count", 4, "-o", "one-{n}.jsonl")
     assert best in [(folder / f"one-{number}.jsonl").read_bytes() for number in (1, 2, 3, 4)]
 
 
@@ -205,7 +189,7 @@ def test_the_best_of_several_is_one_of_them(folder):
     ],
 )
 def test_bad_input_gives_one_clear_line(folder, arguments, said):
-    _, error = run(folder, *arguments, "--format", "jsonl", status=1)
+    _, error = run(folder, "generate", *arguments, "--format", "jsonl", status=1)
     assert said in error
     assert len(error.splitlines()) == 1
     assert error.startswith("seqgen: ")

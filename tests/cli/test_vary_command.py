@@ -1,16 +1,13 @@
 """`seqgen vary` as a user has it: from a file to a file or a pipe, and one clear line when something is wrong."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from cli_cases import run
 from made import piece, untrained
 
 import seqgen
 from seqgen import formats
-
-SEQGEN = "from seqgen.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -23,22 +20,6 @@ def folder(tmp_path_factory) -> Path:
     formats.write(sources[0], folder / "tune.mid")
     (folder / "text.txt").write_text("a text")
     return folder
-
-
-def run(folder: Path, *arguments: object, status: int = 0, stdin: bytes = b"") -> tuple[bytes, str]:
-    """Standard output and standard error of a process that ends with `status`."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SEQGEN, *map(str, arguments)],
-        capture_output=True,
-        cwd=folder,
-        input=stdin,
-        timeout=100,
-        check=False,
-    )
-    said = done.stderr.decode()
-    assert done.returncode == status, said
-    assert "Traceback" not in said, said
-    return done.stdout, said
 
 
 def in_bars(source: seqgen.Piece, first: int, last: int) -> list[tuple[int, ...]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import Noise, piece, vocabulary_of
+from made import Climbing, Noise, piece, vocabulary_of
 
 from seqgen import encodings
 from seqgen.constraints import Keep, Listener, Material, bind
@@ -123,24 +123,6 @@ def test_all_that_is_free_is_used(kind):
 # --- with particles, what the model believes given what is kept -------------------------------------------------------
 
 
-class Climbing:
-    """After a pitch it wants the next higher one, and knows nothing else."""
-
-    def __init__(self, table) -> None:
-        self.n_values = len(table.kind)
-        self.pitch = np.where(table.strikes, table.pitches.argmax(axis=1), 0)
-
-    def start(self, batch, context=None):
-        return (np.zeros(batch, int),)
-
-    def step(self, ids, state, features=None):
-        last = np.where(self.pitch[ids] > 0, self.pitch[ids], state[0])
-        return np.where(self.pitch == last[:, None] + 1, np.float32(4), np.float32(0)), (last,)
-
-    def take(self, state, rows):
-        return tuple(array[rows] for array in state)
-
-
 def enumerated(walk: Walk, ids: tuple[int, ...] = (), share: float = 1.0) -> dict[tuple[int, ...], float]:
     """Every way to go on that is legal, with the probability that the stepper gives to it."""
     grammatical, legal = walk.grammatical()[0], walk.legal()[0]
@@ -171,7 +153,7 @@ def test_a_gap_is_filled_as_the_model_believes():
     grammar, table = encoding.grammar(vocabulary), encoding.table(vocabulary)
     keep = Keep(source.notes[3:], np.arange(12)[None] < 4)
     setting = Setting(
-        Climbing(table),
+        Climbing(table, wish=4),
         grammar,
         bind([keep], Material(grammar, table, vocabulary.tokens, "music")),
         Listener(grammar, table),
