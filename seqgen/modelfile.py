@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,12 +24,14 @@ import safetensors.numpy
 from msgspec import Meta, Struct
 
 from seqgen import durable
-from seqgen.errors import ModelFileError
+from seqgen.architecture import Architecture, Seq2Seq, tensor_shapes
+from seqgen.errors import ConfigError, ModelFileError
 
 __all__ = [
     "Architecture",
     "Corpus",
     "Header",
+    "Seq2Seq",
     "Side",
     "Sides",
     "Training",
@@ -49,7 +51,6 @@ _OPTIONAL_TYPES = {"U8": np.dtype("u1"), "U32": np.dtype("<u4")}
 _OPTIONAL_LIMIT = 2_000_000  # bytes of all of them
 _JSON_LIMIT = 10_000_000  # bytes
 _LARGEST_WEIGHT = 1e30  # float32 holds 3e38: sums of smaller ones never overflow
-_GATES = {"lstm": 4, "gru": 3}
 
 # What other files begin with, to say what came instead of a model.
 _SIGNATURES = {
@@ -64,27 +65,16 @@ _SIGNATURES = {
     b"version https://git-lfs": "a Git LFS pointer: the file itself was never downloaded",
 }
 
-Size = Annotated[int, Meta(ge=1)]
 Path_ = str | os.PathLike[str]
-
-
-class Architecture(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """The shape of a generator: a stack of equal recurrent cells under one densor.
-
-    The first cell's input is the one-hot of the token followed by the one-hot of every feature, so its kernel has
-    `n_values + sum(feature_sizes)` rows.
-    """
-
-    cell: Literal["lstm", "gru"]
-    n_a: Size  # units of a cell
-    layers: Annotated[int, Meta(ge=1, le=64)]
-    n_values: Size  # tokens, the specials included
-    feature_sizes: tuple[Size, ...] = ()
-    embedding: int = 0  # reserved: anything but 0 is refused
+Shape = TypeVar("Shape", Architecture, Seq2Seq)
+VECTORS = "vectors"  # the encoding of a side that has no tokens; its option `size` says how many numbers a vector has
 
 
 class Side(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """How one side's ids are spelled: `encodings.make(encoding, **options)` and the tokens in id order."""
+    """How one side's ids are spelled: `encodings.make(encoding, **options)` and the tokens in id order.
+
+    A side of vectors has the encoding "vectors" and no tokens.
+    """
 
     encoding: str
     options: dict[str, Any]
@@ -120,12 +110,19 @@ class Corpus(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
 # The tag is the JSON field "format": 1.
 class Header(
-    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, tag_field="format", tag=FORMAT
+    Struct,
+    Generic[Shape],
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    kw_only=True,
+    tag_field="format",
+    tag=FORMAT,
 ):
     """Everything about a model but its weights; `version` is the seqgen that wrote it."""
 
     kind: Literal["generator", "seq2seq"]
-    architecture: Architecture
+    architecture: Shape
     sides: Sides
     training: Training
     corpus: Corpus
@@ -133,10 +130,11 @@ class Header(
 
 
 class _Probe(Struct):
-    """The two fields that every format has."""
+    """What is looked at first: the two fields that every format has, and what decides the rest."""
 
     format: int
     version: str = "unknown"
+    kind: str = "generator"
 
 
 class _Entry(Struct, forbid_unknown_fields=True):
@@ -153,30 +151,7 @@ class _Contents(NamedTuple):
     optional: dict[str, _Entry]
 
 
-def tensor_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all required tensors, all float32.
-
-    Gates lie side by side in the last axis, as in Keras: input, forget, candidate, output for LSTM; update, reset,
-    candidate for GRU, whose bias has two rows (`reset_after`): one for the input, one for the recurrent product.
-
-    >>> shapes = tensor_shapes(Architecture(cell="lstm", n_a=64, layers=1, n_values=78))
-    >>> shapes["layers/0/kernel"], shapes["densor/bias"]
-    ((78, 256), (78,))
-    """
-    n_a, n_values = architecture.n_a, architecture.n_values
-    gates = _GATES[architecture.cell] * n_a
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer in range(architecture.layers):
-        inputs = n_a if layer else n_values + sum(architecture.feature_sizes)
-        shapes[f"layers/{layer}/kernel"] = (inputs, gates)
-        shapes[f"layers/{layer}/recurrent_kernel"] = (n_a, gates)
-        shapes[f"layers/{layer}/bias"] = (gates,) if architecture.cell == "lstm" else (2, gates)
-    shapes["densor/kernel"] = (n_a, n_values)
-    shapes["densor/bias"] = (n_values,)
-    return shapes
-
-
-def check_weights(architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
+def check_weights(architecture: Architecture | Seq2Seq, weights: Mapping[str, np.ndarray]) -> None:
     """Whether `weights` are exactly the tensors of `architecture`.
 
     Raises:
@@ -218,7 +193,7 @@ def save(
         raise ModelFileError(f"cannot write the model file {os.fspath(path)!r}: {_reason(error)}") from error
 
 
-def load(path: Path_) -> tuple[Header, dict[str, np.ndarray]]:
+def load(path: Path_) -> tuple[Header[Any], dict[str, np.ndarray]]:
     """Header and weights (float32, writable) of a model file.
 
     Raises:
@@ -254,7 +229,7 @@ def load_index(path: Path_, names: Collection[str]) -> dict[str, np.ndarray]:
     return tensors
 
 
-def read_header(path: Path_) -> Header:
+def read_header(path: Path_) -> Header[Any]:
     """The header alone, checked like `load` except for the values of the weights.
 
     Raises:
@@ -343,22 +318,41 @@ def _decode_header(text: bytes) -> Header:
         probe = msgspec.json.decode(text, type=_Probe)
         if probe.format > FORMAT:
             raise ModelFileError(f"it has format {probe.format}, {_newer(probe.version)}")
-        header = msgspec.json.decode(text, type=Header)
+        kind = Header[Seq2Seq] if probe.kind == "seq2seq" else Header[Architecture]
+        header: Header[Any] = msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if "unknown field" in str(error):
             raise ModelFileError(f"{_lowered(error)}: {_newer('unknown')}") from error
         raise ModelFileError(f"its header is not valid ({error}); the file is damaged") from error
-    if header.kind != "generator" or header.architecture.embedding:
-        what = f"a {header.kind} with embedding {header.architecture.embedding}"
-        raise ModelFileError(f"it holds {what}, {_newer(header.version)}")
-    vocabulary = header.sides.target.vocabulary
-    if len(vocabulary) != header.architecture.n_values:
-        raise ModelFileError(
-            f"its vocabulary has {len(vocabulary):,} tokens, its architecture {header.architecture.n_values:,} values"
-        )
-    if len(set(vocabulary)) != len(vocabulary):
-        raise ModelFileError("a token occurs twice in its vocabulary")
+    shape, sides = header.architecture, header.sides
+    if isinstance(shape, Seq2Seq):
+        if sides.source is None:
+            raise ModelFileError("it reads something, but does not say how that is spelled; the file is damaged")
+        _check_side("source", sides.source, shape.source_values, vectors=shape.source_vectors)
+        _check_side("target", sides.target, shape.n_values, vectors=shape.target_vectors)
+        try:
+            shape.check()
+        except ConfigError as error:
+            raise ModelFileError(f"its parts do not go together ({error}); the file is damaged") from error
+        return header
+    if shape.embedding:
+        raise ModelFileError(f"it holds a {header.kind} with embedding {shape.embedding}, {_newer(header.version)}")
+    _check_side("target", sides.target, shape.n_values, vectors=False)
     return header
+
+
+def _check_side(name: str, side: Side, n_values: int, *, vectors: bool) -> None:
+    """Whether the tokens of a side are those of the architecture."""
+    if vectors:
+        if side != Side(encoding=VECTORS, options={"size": n_values}, vocabulary=[]):
+            raise ModelFileError(f"its {name} should be vectors of {n_values:,} numbers; the file is damaged")
+        return
+    if len(side.vocabulary) != n_values:
+        raise ModelFileError(
+            f"its {name} vocabulary has {len(side.vocabulary):,} tokens, its architecture {n_values:,} values"
+        )
+    if len(set(side.vocabulary)) != len(side.vocabulary):
+        raise ModelFileError(f"a token occurs twice in its {name} vocabulary")
 
 
 def _check_layout(entries: Mapping[str, _Entry], size: int) -> None:
@@ -372,7 +366,7 @@ def _check_layout(entries: Mapping[str, _Entry], size: int) -> None:
         raise ModelFileError(f"its tensors take {end:,} bytes, the file holds {size:,}; copy it again")
 
 
-def _check_shapes(architecture: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _check_shapes(architecture: Architecture | Seq2Seq, shapes: Mapping[str, tuple[int, ...]]) -> None:
     wanted = tensor_shapes(architecture)
     missing, unknown = [sorted(a.keys() - b.keys()) for a, b in ((wanted, shapes), (shapes, wanted))]
     if missing:

@@ -350,7 +350,7 @@ def set_architecture(**changes):
         (lambda outer, inner: inner.update(novelty=1), "unknown field `novelty`: a newer seqgen"),
         (set_architecture(novelty=1), "unknown field `novelty`.*: a newer seqgen"),
         (set_architecture(embedding=8), "embedding 8, a newer seqgen"),
-        (lambda outer, inner: inner.update(kind="seq2seq"), "seq2seq .*, a newer seqgen"),
+        (lambda outer, inner: inner.update(kind="seq2seq"), r"\$.architecture"),
         (lambda outer, inner: inner.update(kind="diffusion"), r"\$.kind"),
         (lambda outer, inner: inner.update(format=0), "header is not valid"),
         (lambda outer, inner: inner.update(format="1"), "header is not valid"),
