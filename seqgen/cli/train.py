@@ -38,7 +38,7 @@ _NAMED = 5  # tokens
 @click.option("--tx", type=int, default=0, help="Steps a training window. [by the corpus]")
 @click.option("--batch-size", type=int, default=0, help="Windows side by side. [by the corpus]")
 @click.option("--shards", type=int, default=0, help="Parts of the batch computed side by side. [one a core]")
-@click.option("--optimizer", default="adamw", show_default=True, help="adamw, adam, rmsprop or sgd.")
+@click.option("--optimizer", help="adamw, adam, rmsprop or sgd. [adamw]")
 @click.option("--lr", type=float, default=0.0, help="Peak learning rate. [by the optimizer]")
 @click.option("--from", "from_model", metavar="MODEL", help="Begin with what this model has learned.")
 @click.option("--minutes", type=float, help="Train for so long. [until it stalls, at most 10]")
