@@ -1,7 +1,7 @@
 """What training an encoder-decoder is told, and what follows from its preset and from the size of the corpus."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seqgen.architecture import Seq2Seq
@@ -33,7 +33,7 @@ class PairSettings(RunSettings):
     "sigmoid" (Bengio et al., 2015), what it falls to, from 1, until the end of the run.
     """
 
-    preset: str = DEFAULT
+    preset: str = ""  # by the kind of pairs: attention for text, harmony for parts of scores
     layers: int | tuple[int, int] = 0
     embedding: int | None = None  # numbers an id becomes, on both sides; 0: its one-hot
     bidirectional: bool | None = None
@@ -51,7 +51,7 @@ class PairSettings(RunSettings):
         Raises:
             ConfigError: a value out of range, or more than one length.
         """
-        parts = preset(self.preset)
+        parts = preset(self.preset or DEFAULT)
         self.check()
         usual = {"optimizer": "adamw", **parts.settings}
         size = self.size or ("large" if tokens >= _LARGE_FROM else "medium" if tokens >= _MEDIUM_FROM else "small")
@@ -79,7 +79,11 @@ class PairSettings(RunSettings):
         chosen["lr"] = self.lr or (own_optimizer and usual.get("lr")) or _LR[chosen["optimizer"]]
         if self.until_stalled:
             chosen["minutes"] = DEFAULT_MINUTES
-        return PairSettings(**{**self.as_dict(), **chosen})
+        return replace(self, **chosen)
+
+    def as_dict(self) -> dict[str, Any]:
+        layers = list(self.layers) if isinstance(self.layers, tuple) else self.layers  # as JSON gives it back
+        return {**super().as_dict(), "layers": layers}
 
     def check(self) -> None:
         super().check()
