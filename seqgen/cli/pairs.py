@@ -8,8 +8,8 @@ import click
 from seqgen.cli import console, trainer
 
 _ONLY_PAIRS = (
-    "preset", "source_as", "target_as", "from_part", "to_part", "reverse_source", "bidirectional", "attention", "bridge",
-    "embedding", "teacher_forcing", "scheduled_sampling", "max_length",
+    "preset", "source_as", "target_as", "from_part", "to_part", "reverse_source", "bidirectional", "attention",
+    "bridge", "embedding", "teacher_forcing", "scheduled_sampling", "max_length",
 )  # fmt: skip
 _ASKS_FOR_PAIRS = ("preset", "source_as", "target_as", "from_part", "to_part")
 _NOT_FOR_PAIRS = ("encoding", "part", "joint", "tx", "from_model", "no_features")
@@ -28,7 +28,9 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--attention", metavar="KIND", help="Pairs: none, additive, multiplicative. [by the preset]"),
         click.option("--bridge", metavar="KIND", help="Pairs: states, repeat, peek or none. [by the preset]"),
         click.option("--embedding", type=int, metavar="N", help="Pairs: numbers a token becomes; 0: its one-hot."),
-        click.option("--teacher-forcing", type=float, metavar="X", help="Pairs: share of true tokens read, 0 to 1. [1]"),
+        click.option(
+            "--teacher-forcing", type=float, metavar="X", help="Pairs: share of true tokens read. [1]"
+        ),
         click.option(
             "--scheduled-sampling",
             metavar="KIND",
@@ -133,8 +135,9 @@ def train(ctx: click.Context, sources: tuple[str, ...], output: str, flags: dict
 
 def _settings(make_settings: Any, kind: Any, flags: dict[str, Any]) -> Any:
     names = (
-        "size", "cell", "n_a", "dropout", "weight_drop", "batch_size", "shards", "optimizer", "lr", "minutes", "epochs",
-        "max_steps", "seed", "embedding", "bidirectional", "reverse_source", "bridge", "attention", "scheduled_sampling",
+        "size", "cell", "n_a", "dropout", "weight_drop", "batch_size", "shards", "optimizer", "lr", "minutes",
+        "epochs", "max_steps", "seed", "embedding", "bidirectional", "reverse_source", "bridge", "attention",
+        "scheduled_sampling",
     )  # fmt: skip
     more = {name: flags[name] for name in ("preset", "teacher_forcing") if flags[name] is not None}
     return make_settings(

@@ -166,4 +166,3 @@ class PairSettings(RunSettings):
         if self.embedding is not None:
             return self.embedding
         return _EMBEDDING if values > _ONE_HOT_TO else 0
-

@@ -11,7 +11,10 @@ MUSIC = "harmony"  # what pairs of music are trained with
 
 @dataclass(frozen=True)
 class Preset:
-    """The parts of an encoder-decoder; see `architecture.Seq2Seq`. Its loss is cross-entropy on tokens, on vectors MSE."""
+    """The parts of an encoder-decoder; see `architecture.Seq2Seq`.
+
+    Its loss is cross-entropy on tokens and the mean squared error on vectors.
+    """
 
     source: str  # the paper, or where it is known from
     bridge: Literal["states", "repeat", "peek", "none"] = "states"
@@ -34,7 +37,7 @@ PRESETS = {
     # One recurrent stack and an output at every step: input and output are made equally long. It reads in both
     # directions, since the first digit of a sum depends on the last ones of its terms.
     "same-length": Preset(
-        source="F. Chollet (2017), a ten-minute introduction to sequence-to-sequence learning in Keras: the trivial case",
+        source="F. Chollet (2017), A ten-minute introduction to sequence-to-sequence learning in Keras: equal lengths",
         bridge="none",
         layers=(2, 0),
         bidirectional=True,
@@ -70,7 +73,7 @@ PRESETS = {
     ),
     # Characters to characters, states handed over, teacher forcing.
     "char-translate": Preset(
-        source="F. Chollet (2017), a ten-minute introduction to sequence-to-sequence learning in Keras: the general case",
+        source="F. Chollet (2017), A ten-minute introduction to sequence-to-sequence learning in Keras",
         embedding=0,
         settings={"n_a": 256, "optimizer": "rmsprop", "lr": 1e-3, "batch_size": 64},
     ),

@@ -92,7 +92,6 @@ class RunSettings:
                 raise ConfigError(f"{name} must be above 0, not {value:g}")
 
 
-
 @dataclass(frozen=True)
 class Settings(RunSettings):
     """Those of a generator."""

@@ -172,7 +172,7 @@ class Updater:
         ]
 
     def _applied(self, losses, count, gradients, kept, rate):
-        """One step of the optimizer by the mean over all shards, added in fixed order and divided once; the mean loss."""
+        """One step of the optimizer by the mean over all shards, summed in order and divided once; the mean loss."""
         total = tf.maximum(tf.add_n(count), 1.0)
         mean = [tf.add_n([part[name] for part in gradients]) / total * kept.get(name, 1.0) for name in self._variables]
         if self._settings.clip:

@@ -14,8 +14,8 @@ from seqgen.corpus.dataset import prepare
 from seqgen.corpus.walk import Walk
 from seqgen.errors import CorpusError
 from seqgen.training import make_settings
-from seqgen.training.lanes import Lanes, Transposition, Window
 from seqgen.training.generator import GeneratorLearner
+from seqgen.training.lanes import Lanes, Transposition, Window
 from seqgen.vocabulary import END, PAD, START
 
 
