@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from seqgen.architecture import Seq2Seq
 from seqgen.models.scan import static_shape
-from seqgen.models.stack import Ids, Inputs, State, Weights, embedded, layer, pays_as_table, zeros
+from seqgen.models.stack import Ids, Inputs, State, Weights, dense, embedded, layer, pays_as_table, zeros
+from seqgen.models.steps import through_stack, unrolled
 
 
 class Encoded(NamedTuple):
@@ -37,6 +38,8 @@ def encode(architecture: Seq2Seq, weights: Weights, source: Any, real: Any, mask
     series, states, last = source, [], []
     if architecture.source_embedding and not pays_as_table(weights["encoder/embedding"], source):
         series = embedded(weights["encoder/embedding"], source)
+    if architecture.through_depth:
+        return _encode_through_depth(architecture, weights, series, keep, zero, masks)
     remaining = iter(masks)
     for index in range(architecture.encoder_layers):
         outputs, finals, last = [], [], []
@@ -53,6 +56,21 @@ def encode(architecture: Seq2Seq, weights: Weights, source: Any, real: Any, mask
         series = tf.concat(outputs, axis=-1)
         states.append([tf.concat(arrays, axis=-1) for arrays in zip(*finals, strict=True)])
     return Encoded(series, tf.concat(last, axis=-1), states)
+
+
+def _encode_through_depth(
+    architecture: Seq2Seq, weights: Weights, series: tf.Tensor, keep: tf.Tensor, zero: State, masks: list[tf.Tensor]
+) -> Encoded:
+    inputs = source_inputs(weights, weights["encoder/0/kernel"], series)
+    products = inputs.products() if isinstance(inputs, Ids) else inputs
+    kept = keep > 0
+
+    def step(time: tf.Tensor, product: tf.Tensor, states: list[State]) -> tuple[tf.Tensor, list[State]]:
+        states = [[tf.where(kept[time], array, 0.0) for array in states[0]]]
+        return through_stack(architecture, weights, "encoder", product, states, masks)
+
+    memory, states = unrolled(step, products, [zero])
+    return Encoded(memory, memory[-1], states)
 
 
 def bridge(architecture: Seq2Seq, weights: Weights, encoded: Encoded) -> tuple[list[State], tf.Tensor | None]:
@@ -74,11 +92,6 @@ def bridge(architecture: Seq2Seq, weights: Weights, encoded: Encoded) -> tuple[l
     if architecture.bridge == "repeat":
         return states, tf.nn.relu(dense(weights, "bridge", encoded.last))
     return states, encoded.last if architecture.bridge == "peek" else None
-
-
-def dense(weights: Weights, name: str, values: tf.Tensor) -> tf.Tensor:
-    """The linear layer `name` on the last axis."""
-    return tf.tensordot(values, weights[f"{name}/kernel"], 1) + weights[f"{name}/bias"]
 
 
 def beginnings(real: tf.Tensor) -> tf.Tensor:

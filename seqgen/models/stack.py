@@ -64,3 +64,8 @@ def pays_as_table(embedding: tf.Tensor, ids: tf.Tensor) -> bool:
     """Whether the product of all embeddings with a kernel is less work than that of those of the series."""
     length, batch = static_shape(ids)
     return static_shape(embedding)[0] <= length * batch
+
+
+def dense(weights: Weights, name: str, values: tf.Tensor) -> tf.Tensor:
+    """The linear layer `name` on the last axis."""
+    return tf.tensordot(values, weights[f"{name}/kernel"], 1) + weights[f"{name}/bias"]

@@ -6,6 +6,93 @@ import numpy as np
 
 from seqgen.architecture import Seq2Seq, tensor_shapes
 
+SIZES = [(5, 6), (2, 3), (1, 1), (4, 6)]  # of sources and targets
+CASES: dict[str, dict[str, Any]] = {
+    "states": {},
+    "gru": {"cell": "gru"},
+    "deep": {"encoder_layers": 3, "decoder_layers": 2},
+    "4-5": {"encoder_layers": 4, "decoder_layers": 5, "cell": "gru"},
+    "bidirectional": {"bidirectional": True, "encoder_layers": 2, "decoder_layers": 3},
+    "bidirectional-gru": {"bidirectional": True, "cell": "gru", "source_embedding": 3},
+    "repeat": {"bridge": "repeat", "feedback": False},
+    "repeat-bidirectional": {"bridge": "repeat", "bidirectional": True, "cell": "gru", "decoder_layers": 2},
+    "peek": {"bridge": "peek", "encoder_layers": 2, "feature_sizes": (3, 2)},
+    "peek-bidirectional": {"bridge": "peek", "bidirectional": True, "feedback": False},
+    "features": {"feature_sizes": (3, 2), "cell": "gru"},
+    "embeddings": {"source_embedding": 3, "embedding": 5, "feature_sizes": (3,)},
+    "large-embeddings": {"source_embedding": 3, "embedding": 5, "source_values": 90, "n_values": 80},
+    "large-bidirectional": {"source_embedding": 3, "bidirectional": True, "source_values": 90, "bridge": "peek"},
+    "large-features": {"embedding": 5, "n_values": 80, "feature_sizes": (3, 2), "cell": "gru"},
+    "vectors": {"source_vectors": True, "target_vectors": True, "decoder_layers": 2},
+    "vectors-repeat": {"source_vectors": True, "target_vectors": True, "bridge": "repeat", "feedback": False},
+    "multiplicative": {"attention": "multiplicative"},
+    "multiplicative-bidirectional": {"attention": "multiplicative", "bidirectional": True, "bridge": "none"},
+    "aligned": {"attention": "aligned", "bridge": "none", "alignment": (2, 3), "bidirectional": True, "cell": "gru"},
+    "aligned-peek": {"attention": "aligned", "bridge": "peek", "alignment": (0, 2), "feature_sizes": (2,)},
+    "aligned-alone": {"attention": "aligned", "feedback": False},
+    "same-length": {"decoder_layers": 0, "length": 5, "bridge": "none", "feedback": False, "encoder_layers": 2},
+    "no-encoder": {"encoder_layers": 0, "bridge": "repeat", "source_vectors": True},
+    "no-encoder-ids": {"encoder_layers": 0, "bridge": "none", "attention": "multiplicative"},
+    "no-encoder-embedding": {"encoder_layers": 0, "bridge": "peek", "source_embedding": 3, "cell": "gru"},
+    "additive": {"attention": "additive"},
+    "additive-gru": {
+        "attention": "additive",
+        "cell": "gru",
+        "bidirectional": True,
+        "source_embedding": 3,
+        "embedding": 5,
+        "feature_sizes": (3, 2),
+    },
+    "additive-deep": {
+        "attention": "additive",
+        "encoder_layers": 2,
+        "decoder_layers": 3,
+        "bidirectional": True,
+        "bridge": "none",
+    },
+    "additive-alone": {"attention": "additive", "feedback": False, "cell": "gru"},
+    "additive-peek": {"attention": "additive", "bridge": "peek", "decoder_layers": 2},
+    "additive-repeat": {"attention": "additive", "bridge": "repeat", "source_vectors": True, "target_vectors": True},
+    "additive-no-encoder": {"attention": "additive", "bridge": "none", "encoder_layers": 0, "source_vectors": True},
+    "through-depth": {"through_depth": True, "encoder_layers": 4, "decoder_layers": 4},
+    "through-depth-4-5": {
+        "through_depth": True,
+        "encoder_layers": 4,
+        "decoder_layers": 5,
+        "cell": "gru",
+        "bridge": "peek",
+    },
+    "through-depth-additive": {
+        "through_depth": True,
+        "encoder_layers": 2,
+        "decoder_layers": 3,
+        "attention": "additive",
+    },
+    "through-depth-multiplicative": {"through_depth": True, "attention": "multiplicative", "source_embedding": 2},
+    "through-depth-aligned": {
+        "through_depth": True,
+        "encoder_layers": 2,
+        "attention": "aligned",
+        "feature_sizes": (2,),
+    },
+    "through-depth-repeat": {
+        "through_depth": True,
+        "bridge": "repeat",
+        "feedback": False,
+        "cell": "gru",
+        "decoder_layers": 2,
+        "source_vectors": True,
+    },
+    "through-depth-encoder": {
+        "through_depth": True,
+        "encoder_layers": 3,
+        "decoder_layers": 0,
+        "length": 5,
+        "bridge": "none",
+        "feedback": False,
+    },
+}
+
 
 class Batch(NamedTuple):
     source: np.ndarray
@@ -84,6 +171,17 @@ def batch_of(architecture: Seq2Seq, pairs: list[Pair], left: int = 0, right: int
     )
 
 
+def sizes_for(architecture):
+    """Without a decoder there is no target behind the source's end."""
+    return [(n, min(n, m)) for n, m in SIZES] if not architecture.decoder_layers else SIZES
+
+
+def masks_for(architecture, batch):
+    random = np.random.default_rng(7)
+    layers = architecture.encoder_layers * (1 + architecture.bidirectional) + architecture.decoder_layers
+    return (random.random((layers, batch, architecture.n_a)) < 0.6).astype(np.float32) / 0.6
+
+
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
@@ -116,7 +214,7 @@ class Reference:
         logits: list[np.ndarray] = []
         for i in range(len(pair.ids)):
             before = pair.ids[i]
-            if forced is not None and not forced[i]:
+            if i and forced is not None and not forced[i]:
                 own = logits[i - 1] if noise is None else logits[i - 1] + noise[i - 1]
                 before = own if a.target_vectors else own.argmax()
             one, states = self.step(i, before, pair.features[i], states, context, memory)
