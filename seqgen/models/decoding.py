@@ -20,6 +20,8 @@ class Decoding:
 
     architecture: Seq2Seq
     weights: Weights
+    # the first cell's kernel, cut once: its rows for what is fed back, for the bridge and for attention
+    kernels: list[tf.Tensor]
     states: list[State]
     # (Ty, batch, gates * n_a): the first cell's input products of what depends neither on the target nor on the step
     # before; None without
@@ -40,19 +42,23 @@ class Decoding:
     ) -> "Decoding":
         """length: how many steps there will be."""
         states, constant = bridge(architecture, weights, encoded)
-        kernel, given = weights["decoder/0/kernel"], []
+        kernel = weights["decoder/0/kernel"]
+        attention_rows = architecture.memory_size if architecture.attention in ("additive", "aligned") else 0
+        bridge_rows = architecture.context_size - attention_rows
+        kernels = tf.split(kernel, [static_shape(kernel)[0] - architecture.context_size, bridge_rows, attention_rows])
+        given = []
         if constant is not None:
-            begin = static_shape(kernel)[0] - architecture.context_size
-            product = tf.matmul(constant, kernel[begin : begin + static_shape(constant)[1]])
+            product = tf.matmul(constant, kernels[1])
             given.append(tf.broadcast_to(product, (length, *static_shape(product))))
         if architecture.attention == "aligned":
-            products = tf.tensordot(encoded.memory, kernel[-architecture.memory_size :], 1)
+            products = tf.tensordot(encoded.memory, kernels[2], 1)
             given.append(at_places(products, places_of(architecture, real, length)))
         of = {"additive": additive, "multiplicative": multiplicative}.get(architecture.attention)
         attention = None if of is None else of(weights, encoded.memory, real)
         return cls(
             architecture,
             weights,
+            kernels,
             states,
             tf.add_n(given) if given else None,
             attention if architecture.attention == "additive" else None,
@@ -70,8 +76,7 @@ class Decoding:
         product: of the first cell with all its input but that of additive attention.
         """
         if self.context is not None:
-            kernel = self.weights["decoder/0/kernel"][-self.architecture.memory_size :]
-            product += tf.matmul(self.context(states[-1][0]), kernel)
+            product += tf.matmul(self.context(states[-1][0]), self.kernels[2])
         return through_stack(self.architecture, self.weights, "decoder", product, states, self.masks)
 
 
@@ -106,7 +111,7 @@ def own_choices(decoding: Decoding, ids: tf.Tensor, forced: tf.Tensor, noise: An
 
     def body(time: tf.Tensor, own: tf.Tensor, states: list[State], read: tf.TensorArray, hidden: tf.TensorArray):
         before = tf.where(is_forced[time][:, None] if vectors else is_forced[time], ids[time], own)
-        inputs = _fed_back(decoding.architecture, decoding.weights, before[None], no_features)
+        inputs = _fed_back(decoding, before[None], no_features)
         product = (inputs.products() if isinstance(inputs, Ids) else inputs)[0]
         if given is not None:
             product += given.read(time)
@@ -132,18 +137,17 @@ def _inputs(decoding: Decoding, ids: tf.Tensor, features: tf.Tensor) -> Inputs:
     """What the first cell reads at every step, but for additive attention."""
     if not decoding.architecture.feedback:
         length, batch = static_shape(ids)[:2]
-        gates = static_shape(decoding.weights["decoder/0/kernel"])[1]
+        gates = static_shape(decoding.kernels[0])[1]
         return tf.zeros((length, batch, gates)) if decoding.given is None else decoding.given
-    fed_back = _fed_back(decoding.architecture, decoding.weights, ids, features)
+    fed_back = _fed_back(decoding, ids, features)
     if decoding.given is None:
         return fed_back
     return decoding.given + (fed_back.products() if isinstance(fed_back, Ids) else fed_back)
 
 
-def _fed_back(architecture: Seq2Seq, weights: Weights, ids: tf.Tensor, features: tf.Tensor) -> Inputs:
+def _fed_back(decoding: Decoding, ids: tf.Tensor, features: tf.Tensor) -> Inputs:
     """The part of ids `(T, batch)` with their features, or of vectors."""
-    kernel = weights["decoder/0/kernel"]
-    kernel = kernel[: static_shape(kernel)[0] - architecture.context_size]
+    architecture, kernel = decoding.architecture, decoding.kernels[0]
     if architecture.target_vectors:
         return tf.tensordot(ids, kernel, 1)
     places, offset = [ids], architecture.n_values
@@ -152,7 +156,10 @@ def _fed_back(architecture: Seq2Seq, weights: Weights, ids: tf.Tensor, features:
         offset += size
     if not architecture.embedding:
         return Ids(kernel, architecture.n_values, tf.stack(places))
-    embedding, of_tokens, of_features = weights["decoder/embedding"], *tf.split(kernel, [architecture.embedding, -1])
+    embedding, of_tokens, of_features = (
+        decoding.weights["decoder/embedding"],
+        *tf.split(kernel, [architecture.embedding, -1]),
+    )
     if pays_as_table(embedding, ids):
         table = tf.concat([tf.matmul(embedding, of_tokens), of_features], axis=0)
         return Ids(table, architecture.n_values, tf.stack(places))

@@ -40,10 +40,11 @@ def additive(weights: Weights, memory: tf.Tensor, real: tf.Tensor) -> Callable[[
     """
     keys = tf.transpose(dense(weights, "attention/memory", memory), (1, 0, 2))  # (batch, Tx, n_a)
     memory, is_real = tf.transpose(memory, (1, 0, 2)), tf.transpose(real) > 0
+    of_query, of_sums = weights["attention/query/kernel"], weights["attention/score/kernel"][:, 0]
 
     def context(query: tf.Tensor) -> tf.Tensor:
-        sums = tf.tanh(keys + tf.matmul(query, weights["attention/query/kernel"])[:, None])
-        scores = tf.reduce_sum(sums * weights["attention/score/kernel"][:, 0], axis=2)
+        sums = tf.tanh(keys + tf.matmul(query, of_query)[:, None])
+        scores = tf.reduce_sum(sums * of_sums, axis=2)
         shares = tf.nn.softmax(tf.where(is_real, scores, _NEVER))
         return tf.reduce_sum(shares[:, :, None] * memory, axis=1)  # faster than a product for each row
 
