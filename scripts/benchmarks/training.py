@@ -18,7 +18,7 @@ import torch
 from seqgen.corpus.dataset import Dataset, IdSequence
 from seqgen.encodings import make
 from seqgen.training import Settings
-from seqgen.training.loop import Run
+from seqgen.training.loop import Run, learner_of
 from seqgen.vocabulary import Vocabulary
 
 Size = tuple[int, int, int, int, int]  # n_values, n_a, batch, Tx, layers
@@ -45,8 +45,8 @@ def ours(n_values: int, n_a: int, batch: int, tx: int, layers: int, shards: int)
         max_steps=10**9,
         shards=shards,
     )
-    run = Run(dataset, settings)
-    windows = run.windows()
+    run = Run(learner_of(dataset, settings))
+    windows = run.batches()
     run.step(next(windows))
     return lambda: run.step(next(windows)), batch * tx
 

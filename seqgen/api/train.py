@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seqgen.training import Report, Result, Settings
     from seqgen.training.loop import History
 
-_NAMES_KEPT = 2000
+NAMES_KEPT = 2000
 FINAL_TOKENS = 1_000_000  # held out, at most this many are scored at the end, which takes about ten seconds
 USUAL_PIECES = 200  # at most this many say what is usual
 BASELINE_TOKENS = 5_000_000  # to train on, at most this many are counted for the baseline
@@ -243,8 +243,8 @@ def _header(
         ),
         corpus=modelfile.Corpus(
             digest=corpus.digest,
-            names=names[:_NAMES_KEPT],
-            held_out=[sequence.name for sequence in dataset.held_out][:_NAMES_KEPT],
+            names=names[:NAMES_KEPT],
+            held_out=[sequence.name for sequence in dataset.held_out][:NAMES_KEPT],
             statistics=dataset.statistics,
         ),
         version=__version__,

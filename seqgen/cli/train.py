@@ -1,17 +1,13 @@
 """`seqgen train`."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
 
-from seqgen.cli import console
+from seqgen.cli import console, pairs, trainer
 
-_SAMPLE_STEPS = {"chars": 300, "bytes": 300, "words": 60}
-_SAMPLE_MUSIC_STEPS = 128
 _FEW_HELD_OUT = 200  # tokens
 _NAMED = 5  # tokens
 
@@ -32,13 +28,13 @@ _NAMED = 5  # tokens
 @click.option("--size", help="small, medium or large. [by the corpus]")
 @click.option("--cell", help="lstm or gru. [lstm]")
 @click.option("--n-a", type=int, default=0, help="Units a layer. [by the size]")
-@click.option("--layers", type=int, default=0, help="Recurrent layers. [by the corpus]")
+@click.option("--layers", default="0", metavar="N", help="Recurrent layers; of pairs also 4,5. [by the corpus]")
 @click.option("--dropout", type=float, help="Share of hidden units dropped in training. [by the corpus]")
 @click.option("--weight-drop", type=float, help="Share of recurrent weights dropped in training. [by the corpus]")
 @click.option("--tx", type=int, default=0, help="Steps a training window. [by the corpus]")
 @click.option("--batch-size", type=int, default=0, help="Windows side by side. [by the corpus]")
 @click.option("--shards", type=int, default=0, help="Parts of the batch computed side by side. [one a core]")
-@click.option("--optimizer", default="adamw", show_default=True, help="adamw, adam, rmsprop or sgd.")
+@click.option("--optimizer", help="adamw, adam, rmsprop or sgd. [adamw]")
 @click.option("--lr", type=float, default=0.0, help="Peak learning rate. [by the optimizer]")
 @click.option("--from", "from_model", metavar="MODEL", help="Begin with what this model has learned.")
 @click.option("--minutes", type=float, help="Train for so long. [until it stalls, at most 10]")
@@ -50,6 +46,7 @@ _NAMED = 5  # tokens
 )
 @click.option("--no-transpose", is_flag=True, help="Music: train in the original keys only.")
 @click.option("--no-features", is_flag=True, help="Music: see the tokens only, not the bar, the key or bars before.")
+@pairs.options
 @click.option("--no-samples", is_flag=True, help="Write no samples while training.")
 @click.option("--checkpoint-every", type=int, metavar="N", help="Save the run every N updates. [at every validation]")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped; give the same options as then.")
@@ -61,30 +58,29 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
 
     Text and music are told apart by the files. Without a length, training ends when the loss on held-out pieces
     stalls, at most after ten minutes. Beside the model, samples/ lets you hear it learn.
+
+    Pairs, for seqgen translate: a .tsv file of sources and targets, or two files whose lines belong together. For
+    seqgen harmonize: scores, with --from-part and --to-part.
     """
     from seqgen.api import load
     from seqgen.api.train import BASELINE_TOKENS, FINAL_TOKENS, held_out_scores, like, require_tensorflow, train_on
     from seqgen.corpus import load_corpus
     from seqgen.corpus.dataset import prepare
-    from seqgen.errors import ConfigError, ModelFileError
+    from seqgen.errors import ConfigError
     from seqgen.training.cluster import task_of_environment
 
     require_tensorflow()
-    target = Path(output)
+    if pairs.asked_for(sources, flags):
+        pairs.train(ctx, sources, output, flags)
+        return
+    pairs.refuse(flags)
     settings = _settings(flags)
     task = task_of_environment(settings)
     writes = task is None or task.is_chief
     if task is not None:
         console.say(f"worker {task.index + 1} of {len(task.workers)}; the chief {task.workers[0]} writes the files")
         ctx.obj["quiet"] |= not writes
-    if writes and not target.parent.is_dir():
-        raise ConfigError(f"cannot write {output}: there is no folder {str(target.parent)!r}")
-    if target.is_dir():
-        raise ConfigError(
-            f"cannot write {output}: it is a folder; name a file, for example {target / 'model.safetensors'}"
-        )
-    if writes:
-        _check_writable(target)
+    target = trainer.checked_target(output, writes=writes)
     encoding = flags["encoding"]
     options = {name: flags[name] for name in ("grid", "part", "joint", "lower", "strip_accents", "min_count")}
     options = {name: value for name, value in options.items() if value is not None}
@@ -114,17 +110,8 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
     _describe_held_out(corpus, dataset, valid)
     if model is not None:
         _describe_start(model, str(flags["from_model"]), corpus, dataset)
-    checkpoint = {
-        "checkpoint_path": target.with_name(f"{target.name}.checkpoint"),
-        "checkpoint_every": flags["checkpoint_every"],
-        "resume": flags["resume"],
-    }
-    saved = checkpoint["checkpoint_path"]
-    if writes and saved.exists() and not flags["resume"]:
-        aside = saved.with_name(f"{saved.name}.old")
-        saved.replace(aside)
-        console.warn(f"{saved} held a run that was stopped, and --resume was not given; it is now {aside}")
-    display = _Display(target, samples=writes and not flags["no_samples"], seed=settings.seed)
+    checkpoint = trainer.checkpoint_of(target, flags, writes=writes)
+    display = trainer.Display(target, samples=writes and not flags["no_samples"], seed=settings.seed)
     with display:
         trained = train_on(
             corpus,
@@ -136,41 +123,9 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
             from_model=model,
             **checkpoint,
         )
-    stopped = trained.result.stopped
     if not writes:
-        ctx.exit({"interrupted": 130, "diverged": 1}.get(stopped, 0))
-    if stopped == "interrupted" and not trained.result.history and target.exists():
-        console.say(
-            f"interrupted before the first score: {target} is still the old one; --resume goes on with this run"
-        )
-        ctx.exit(130)
-    if trained.result.unsaved:
-        console.warn(trained.result.unsaved)
-    try:
-        trained.model.save(target)
-    except ModelFileError as error:
-        if saved.exists():
-            raise ModelFileError(f"{error}; then the same command with --resume goes on from {saved}") from error
-        raise
-    if stopped != "interrupted":
-        saved.unlink(missing_ok=True)
-    report = trained.result.report
-    ends = {"stalled": "the held-out loss has stalled", "interrupted": "interrupted", "diverged": "the loss diverged"}
-    how = ends.get(stopped, "done")
-    console.say(f"{how} after {report.steps:,} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s")
-    if stopped == "interrupted":
-        console.say(
-            f"saved the best model so far as {target}"
-            + ("; --resume with the same options goes on" if saved.exists() else "")
-        )
-        ctx.exit(130)
-    if stopped == "diverged":
-        console.warn(
-            f"the loss was no number any more after step {report.steps:,}: lower --lr"
-            f" (now {trained.result.settings.lr:g}); saved the best model before that as {target}"
-        )
-        ctx.exit(1)
-    console.say(f"saved {target}")
+        ctx.exit({"interrupted": 130, "diverged": 1}.get(trained.result.stopped, 0))
+    trainer.ended(ctx, trained, target, checkpoint["checkpoint_path"])
     _describe_index(trained.model)
     order = 2 if corpus.unit == "music" else 3
     scores = held_out_scores(trained.model, dataset, order)
@@ -197,26 +152,13 @@ def command(ctx: click.Context, sources: tuple[str, ...], output: str, **flags: 
         ctx.exit(3)
 
 
-def _check_writable(target: Path) -> None:
-    """Found out before training, not after it."""
-    from seqgen.errors import ConfigError
-
-    if target.exists() and not target.is_file():
-        raise ConfigError(f"cannot write {target}: it is no regular file")
-    try:
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise ConfigError(f"cannot write {target}: {error.strerror or error}") from error
-
-
 def _settings(flags: dict[str, Any]) -> Any:
     from seqgen.training.settings import make_settings
 
     names = ("size", "cell", "n_a", "layers", "dropout", "weight_drop", "tx", "batch_size", "shards", "optimizer", "lr")
     lengths = ("minutes", "epochs", "max_steps", "seed")
     settings = make_settings(
-        **{name: flags[name] for name in (*names, *lengths)},
+        **{name: flags[name] for name in (*names, *lengths)} | {"layers": pairs.layers(flags["layers"], pairs=False)},
         transpose=not flags["no_transpose"],
         features=not flags["no_features"],
     )
@@ -291,70 +233,3 @@ def _listed(tokens: Sequence[str], without: Sequence[str]) -> str:
     missing = sorted(set(tokens) - set(without))
     names = ", ".join([*map(repr, missing[:_NAMED]), *["..."] * (len(missing) > _NAMED)])
     return f"{len(missing):,} value{'s' * (len(missing) != 1)}" + (f" ({names})" if missing else "")
-
-
-class _Display:
-    """The progress bar of training, and a sample beside the model at every validation."""
-
-    def __init__(self, target: Path, samples: bool, seed: int) -> None:
-        self._folder = target.parent / "samples" if samples else None
-        self._seed = seed
-        self._warned = False
-
-    def __enter__(self) -> "_Display":
-        from rich.progress import BarColumn, TextColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[figures]}"))
-        self._context = console.bar(columns)
-        self._bar = self._context.__enter__()
-        if self._bar is not None:
-            self._task = self._bar.add_task("Preparing (compiling the model)", total=1, figures="")
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        self._context.__exit__(*raised)
-
-    def step(self, report: Any) -> None:
-        if self._bar is None:
-            return
-        figures = f"loss {report.loss:.3f}"
-        if report.valid_nats is not None:
-            figures += f", held out {report.valid_nats:.3f}"
-        figures += f", {report.tokens_per_second / 1000:,.0f}k tokens/s"
-        if report.progress > 0.01:
-            figures += f", {max(0.0, report.seconds * (1 - report.progress) / report.progress):.0f} s left"
-        self._bar.update(self._task, description="Training", completed=report.progress, figures=figures)
-
-    def validated(self, report: Any, model: Any) -> None:
-        if self._bar is None:
-            held_out = "" if report.valid_nats is None else f"held out {report.valid_nats:.3f} nats a token, "
-            console.say(
-                f"  step {report.steps:,}: loss {report.loss:.3f}, {held_out}"
-                f"{report.tokens_per_second:,.0f} tokens/s, {report.progress:.0%}"
-            )
-        if report.looping and not self._warned:
-            console.warn(
-                "left to itself the model repeats itself far more than the corpus does; this often passes, and if it"
-                " does not: more data, more dropout, or a smaller --size"
-            )
-        self._warned = report.looping
-        if self._folder is None:
-            return
-        from seqgen import formats
-        from seqgen.cli.main import one_line
-        from seqgen.errors import SamplingError, SeqgenError
-
-        steps = _SAMPLE_STEPS.get(model.encoding.name, _SAMPLE_MUSIC_STEPS)
-        ending = "mid" if model.unit == "music" else "txt"
-        try:
-            sample = model.generate(steps, seed=self._seed)
-        except SamplingError:  # a model that has hardly learned may never finish a step
-            return
-        if model.unit == "music" and not len(sample.notes):
-            return
-        try:
-            self._folder.mkdir(exist_ok=True)
-            formats.write(sample, self._folder / f"sample-{report.validations:03d}.{ending}")
-        except (SeqgenError, OSError) as error:  # a sample is no reason to lose the training
-            console.warn(f"no more samples are written: {one_line(error)}")
-            self._folder = None

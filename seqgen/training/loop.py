@@ -1,6 +1,5 @@
 """The training loop: windows in, updates of the weights, now and then a held-out score; the best weights are kept."""
 
-import hashlib
 import math
 import os
 import time
@@ -10,25 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.corpus.dataset import Dataset, at_most
-from seqgen.corpus.walk import MaskTable, conditions
-from seqgen.encodings import Grammar
-from seqgen.encodings.grid import TRANSPOSITIONS
+from seqgen.architecture import Architecture, Seq2Seq
+from seqgen.corpus.dataset import Dataset
+from seqgen.corpus.pair_dataset import PairDataset
 from seqgen.errors import ClusterError, ConfigError, SamplingError, TrainingError
-from seqgen.evaluate import score
-from seqgen.modelfile import Architecture
-from seqgen.runtime import RecurrentStepper
 from seqgen.training import checkpoint
 from seqgen.training.cluster import Cluster, join, task_of_environment
+from seqgen.training.generator import GeneratorLearner
 from seqgen.training.interrupt import interrupted_between_steps
-from seqgen.training.lanes import Lanes, Transposition, Window
-from seqgen.training.settings import Settings
-from seqgen.training.start import Start, carried_over
-from seqgen.training.update import Updater, Weights
-from seqgen.training.watch import Watch, collapsed
-from seqgen.vocabulary import UNK
+from seqgen.training.learner import Learner
+from seqgen.training.pair_settings import PairSettings
+from seqgen.training.pairs import PairLearner
+from seqgen.training.settings import RunSettings, Settings
+from seqgen.training.start import Start
+from seqgen.training.update import Weights
+from seqgen.training.watch import collapsed
 
-_VALIDATION_TOKENS = 100_000  # at most this many are scored while training
 _SHORTEST_PAUSE, _FIRST_VALIDATION, _VALIDATION_SECONDS = 1.0, 4.0, 20.0
 _TRAINING_PER_VALIDATION = 4.0  # at least so much more time
 _VALIDATIONS = 20  # in a run whose length is in steps
@@ -47,7 +43,7 @@ class Report:
     steps: int = 0
     epochs: float = 0.0
     loss: float = math.nan  # nats a token on the training side, a running mean
-    valid_nats: float | None = None  # the last held-out score, nats per token
+    valid_nats: float | None = None  # the last held-out score, nats per token; of vectors the mean squared error
     best_nats: float | None = None
     tokens_per_second: float = 0.0
     validations: int = 0
@@ -60,10 +56,10 @@ class Report:
 class Result:
     """What training gives: the best weights, and how it went."""
 
-    architecture: Architecture
+    architecture: Architecture | Seq2Seq
     weights: Weights
     report: Report
-    settings: Settings
+    settings: RunSettings  # with every choice made
     stopped: str  # "length", "stalled", "interrupted" or "diverged": the loss was no number any more
     unsaved: str | None = None  # why the checkpoint of an interrupted run could not be written
     history: History = field(default_factory=list)
@@ -74,17 +70,20 @@ class DivergedError(TrainingError):
 
 
 def fit(
-    dataset: Dataset,
-    settings: Settings,
+    dataset: Dataset | PairDataset,
+    settings: RunSettings,
     *,
     on_step: Callable[[Report], None] | None = None,
-    on_validation: Callable[[Report, History, Architecture, Weights], None] | None = None,
+    on_validation: Callable[[Report, History, Any, Weights], None] | None = None,
     checkpoint_path: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
     start: Start | None = None,
 ) -> Result:
-    """Train a generator on `dataset.train`, selected on `dataset.held_out` if there is one.
+    """Train a model on `dataset.train`, selected on `dataset.held_out` if there is one: of pairs an encoder-decoder.
+
+    settings: `Settings` for a generator, `PairSettings` for pairs. on_validation gets report, history, architecture and
+    the weights that were scored.
 
     Ctrl-C (KeyboardInterrupt) ends it early, between two steps; the result then holds the best weights so far.
 
@@ -112,7 +111,7 @@ def fit(
     cluster = None if task is None else join(task)
     if cluster is not None:
         settings = cluster.with_shards(settings)
-    run = Run(dataset, settings, start, cluster)
+    run = Run(learner_of(dataset, settings, start, cluster), until_stalled=settings.until_stalled)
     if cluster is not None:
         cluster.check_same(run.identity())
     if resume and checkpoint_path is not None:
@@ -133,10 +132,10 @@ def fit(
         with interrupted_between_steps() as between_steps:
             if start is not None and not run.report.steps:
                 validated()  # what it begins with may stay the best
-            for window in run.windows():
+            for batch in run.batches():
                 whole = False
                 try:
-                    run.step(window)
+                    run.step(batch)
                     if on_step is not None:
                         on_step(run.report)
                     due = run.validation_is_due()
@@ -177,40 +176,11 @@ def fit(
 class Run:
     """The moving parts of one training run."""
 
-    def __init__(
-        self, dataset: Dataset, settings: Settings, start: Start | None = None, cluster: Cluster | None = None
-    ) -> None:
-        self.dataset = dataset
-        encoding, vocabulary = dataset.encoding, dataset.vocabulary
-        grammar, kinds = encoding.grammar(vocabulary), encoding.table(vocabulary).kind
-        table = MaskTable()
-        walks = [conditions(grammar, kinds, sequence, table) for sequence in dataset.train]
-        transpositions = _transpositions(dataset, grammar) if settings.transpose else None
-        tokens = sum(len(sequence.ids) - 1 for sequence in dataset.train)
-        self._may_stall = settings.minutes is None and settings.epochs is None and settings.max_steps is None
-        self.settings = settings.resolved(tokens, transposed=transpositions is not None)
-        self.lanes = Lanes(
-            [sequence.ids for sequence in dataset.train],
-            walks,
-            batch_size=self.settings.batch_size,
-            tx=self.settings.tx,
-            seed=self.settings.seed,
-            transpositions=transpositions,
-        )
-        self.architecture = Architecture(
-            cell="gru" if self.settings.cell == "gru" else "lstm",
-            n_a=self.settings.n_a,
-            layers=self.settings.layers,
-            n_values=len(vocabulary),
-            feature_sizes=tuple(grammar.feature_sizes),
-        )
-        self.updater = Updater(self.architecture, self.settings, cluster)
-        self._watch = Watch(dataset, self.settings.seed)
-        self._begun_from = None if start is None else start.digest
-        if start is not None:
-            rows = (*vocabulary.tokens, *grammar.feature_names)
-            self.updater.begin_with(carried_over(start, self.updater.weights(), rows, len(vocabulary)))
-        self.held_out = at_most(dataset.held_out, _VALIDATION_TOKENS)
+    def __init__(self, learner: Learner, *, until_stalled: bool = False) -> None:
+        """until_stalled: the run ends early when the held-out loss stalls."""
+        self._until_stalled = until_stalled
+        self.learner, self.settings, self.architecture = learner, learner.settings, learner.architecture
+        self.updater = learner.updater
         self.report = Report()
         self.history: History = []
         self.steps_since_validation = 0
@@ -221,34 +191,32 @@ class Run:
         self._last_validation = 0.0
         self._validation_cost = math.inf  # seconds
 
-    def windows(self) -> Iterator[Window]:
-        """Windows until the length of the run is reached."""
-        epoch, done = divmod(self.report.steps, self.lanes.windows_per_epoch)
+    def batches(self) -> Iterator[Any]:
+        """Batches until the length of the run is reached."""
+        epoch, done = divmod(self.report.steps, self.learner.batches_per_epoch)
         while True:
-            for index, window in enumerate(self.lanes.epoch(epoch, done), start=done):
-                if index == 0:
-                    self.updater.clear()
+            for batch in self.learner.batches(epoch, done):
                 if self._progress() >= 1:
                     return
-                yield window
+                yield batch
             epoch, done = epoch + 1, 0
 
-    def step(self, window: Window) -> None:
-        report, settings = self.report, self.settings
-        value = self.updater.update(window, report.steps, settings.lr * _schedule(self._progress()))
+    def step(self, batch: Any) -> None:
+        report, settings, progress = self.report, self.settings, self._progress()
+        value = self.learner.update(batch, report.steps, settings.lr * _schedule(progress), progress)
         now = time.perf_counter()
         if not math.isfinite(value):
             raise DivergedError(
                 f"the loss is {value} at step {report.steps + 1}: lower the learning rate (now {settings.lr:g})"
             )
         report.steps += 1
-        report.epochs = report.steps / self.lanes.windows_per_epoch
+        report.epochs = report.steps / self.learner.batches_per_epoch
         if self._begun is None:
             self._begun, self._last_validation = now - report.seconds, now  # seconds: of the run that is resumed
         else:
             report.seconds = now - self._begun
-            tokens = settings.tx * settings.batch_size
-            report.tokens_per_second = (report.steps - 1) * tokens / max(report.seconds, 1e-9)
+            tokens = (report.steps - 1) * self.learner.tokens_per_batch
+            report.tokens_per_second = tokens / max(report.seconds, 1e-9)
         keep = 0.98 if report.steps > 50 else 0.9
         report.loss = value if math.isnan(report.loss) else keep * report.loss + (1 - keep) * value
         report.progress = self._progress()
@@ -269,21 +237,17 @@ class Run:
         """Score the held-out side with the stepper, the same number `evaluate` gives; the weights it has scored."""
         begun = time.perf_counter()
         weights = self.updater.weights()
-        stepper = RecurrentStepper(self.architecture, weights)
-        if self.held_out:
-            try:
-                result = score(stepper, self.dataset.encoding, self.dataset.vocabulary, self.held_out)
-            except SamplingError as error:
-                raise DivergedError(
-                    f"the weights are no numbers any more after step {self.report.steps}: lower the learning rate"
-                    f" (now {self.settings.lr:g})"
-                ) from error
-            self.report.valid_nats = result.nats_per_token
+        try:
+            self.report.valid_nats, signs = self.learner.look(weights)
+        except SamplingError as error:
+            raise DivergedError(
+                f"the weights are no numbers any more after step {self.report.steps}: lower the learning rate"
+                f" (now {self.settings.lr:g})"
+            ) from error
         report = self.report
         entry = {"step": report.steps, "epoch": round(report.epochs, 6), "loss": report.loss}
         entry |= {"valid_nats": report.valid_nats, "seconds": round(report.seconds, 1)}
         entry |= {"tokens_per_second": round(report.tokens_per_second)}
-        signs = self._watch.look(stepper)
         report.looping = signs is not None and collapsed(*signs)
         if signs is not None:
             for name, sign in zip(("sample", "corpus"), signs, strict=True):
@@ -306,7 +270,7 @@ class Run:
     def stalled(self) -> bool:
         """Whether a run without a length of its own has come to its end."""
         since = self.report.progress - self._best_progress
-        return self._may_stall and self._worse >= _PATIENCE and since >= _PATIENT_SHARE
+        return self._until_stalled and self._worse >= _PATIENCE and since >= _PATIENT_SHARE
 
     def best_weights(self) -> Weights:
         return self.updater.weights() if self._best is None else self._best
@@ -334,27 +298,14 @@ class Run:
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to be the same run."""
-        digest = hashlib.sha256("\n".join(self.dataset.vocabulary.tokens).encode("utf-8", "surrogatepass"))
-        for side in (self.dataset.train, self.dataset.held_out):
-            digest.update(f"{len(side)} sequences".encode())
-            for sequence in side:
-                digest.update(f"{len(sequence.ids)} ids".encode())
-                digest.update(sequence.digest or sequence.ids.tobytes())
-        return {
-            "encoding": self.dataset.encoding.name,
-            "options": self.dataset.encoding.options,
-            "from_model": self._begun_from,
-            "corpus": digest.hexdigest()[:12],
-            "until_stalled": self._may_stall,
-            **self.settings.as_dict(),
-        }
+        return {**self.learner.identity(), "until_stalled": self._until_stalled, **self.settings.as_dict()}
 
     def _total_steps(self) -> int | None:
         """The length of the run in steps, where it is not one in minutes."""
         if self.settings.max_steps is not None:
             return self.settings.max_steps
         if self.settings.epochs is not None:
-            return math.ceil(self.settings.epochs * self.lanes.windows_per_epoch)
+            return math.ceil(self.settings.epochs * self.learner.batches_per_epoch)
         return None
 
     def _progress(self) -> float:
@@ -375,18 +326,12 @@ def _schedule(progress: float) -> float:
     return 1 - (1 - _LAST_LR) * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))
 
 
-def _transpositions(dataset: Dataset, grammar: Grammar) -> list[list[Transposition]] | None:
-    """For every training sequence the tables of the keys in which no token of it leaves the vocabulary."""
-    tables = []
-    for semitones in TRANSPOSITIONS:
-        table = dataset.encoding.transpose_ids(dataset.vocabulary, semitones)
-        if table is None:
-            return None
-        table = table.astype(dataset.train[0].ids.dtype)
-        tables.append(Transposition(table, grammar.transpose_features(semitones)))
-    allowed = []
-    for sequence in dataset.train:
-        used = np.unique(sequence.ids)
-        used = used[used != UNK]
-        allowed.append([table for table in tables if (table.ids[used] != UNK).all()])
-    return allowed
+def learner_of(
+    dataset: Dataset | PairDataset, settings: RunSettings, start: Start | None = None, cluster: Cluster | None = None
+) -> Learner:
+    """What trains the model of such a dataset; see `fit`."""
+    if isinstance(dataset, PairDataset) and isinstance(settings, PairSettings):
+        return PairLearner(dataset, settings, start, cluster)
+    if isinstance(dataset, Dataset) and isinstance(settings, Settings):
+        return GeneratorLearner(dataset, settings, start, cluster)
+    raise ConfigError(f"a {type(dataset).__name__} is not trained with {type(settings).__name__}")

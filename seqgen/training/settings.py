@@ -1,13 +1,16 @@
 """What training is told, and what it chooses by itself from the size of the corpus."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from seqgen.errors import ConfigError
 from seqgen.threads import processors
 
 CELLS = ("lstm", "gru")
+Kind = TypeVar("Kind", bound="RunSettings")
+
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
 SIZES = ("small", "medium", "large")
 DEFAULT_MINUTES = 10.0
@@ -21,11 +24,12 @@ _FEW_TOKENS = 100_000
 # Keeps text from being learned by heart. Music that is read in many keys is not, and without it learns faster.
 _WEIGHT_DROP, _WEIGHT_DROP_TRANSPOSED = 0.3, 0.0
 _EPOCHS, _EPOCHS_TRANSPOSED = 40.0, 150.0
+_LR = {"adamw": 4e-3, "adam": 4e-3, "rmsprop": 2e-3, "sgd": 1.0}
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that shapes a training run. 0 or None means: choose for me.
+class RunSettings:
+    """What every training run is told. 0 or None means: choose for me.
 
     minutes, epochs, max_steps: how long; at most one of them. None of them: until the held-out loss stalls, at most
     ten minutes.
@@ -34,12 +38,10 @@ class Settings:
     size: str | None = None
     cell: str | None = None
     n_a: int = 0  # units a layer
-    layers: int = 0
     dropout: float | None = None  # of the hidden state, between layers and before densor
     weight_drop: float | None = None  # of the recurrent weights, in every update others (Merity et al., 2018)
-    tx: int = 0  # steps a window: how far gradients reach
     batch_size: int = 0
-    optimizer: str = "adamw"
+    optimizer: str | None = None
     lr: float = 0.0  # peak learning rate
     clip: float = 1.0  # global norm of the gradient; 0: not clipped
     shards: int = 0  # parts of the batch that are computed side by side; a fixed number gives fixed bits
@@ -48,8 +50,55 @@ class Settings:
     max_steps: int | None = None
     most_epochs: float = 0.0  # where the length is minutes: after so many passes the rest would be learned by heart
     transpose: bool = True  # music: into other keys within the corpus' range, drawn for each piece and epoch
-    features: bool = True  # what the grammar says of each place, such as the position in the bar, is seen too
     seed: int = 0
+
+    @property
+    def until_stalled(self) -> bool:
+        """Whether there is no length, before one is chosen."""
+        return self.minutes is None and self.epochs is None and self.max_steps is None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def check(self) -> None:
+        """Raises ConfigError for a value out of range, or more than one length."""
+        for name, allowed in (("cell", (None, *CELLS)), ("optimizer", (None, *OPTIMIZERS)), ("size", (None, *SIZES))):
+            check_choice(name, getattr(self, name), allowed)
+        limits = {
+            "n_a": (0, 8192),
+            "layers": (0, 16),
+            "tx": (0, 100_000),
+            "batch_size": (0, 100_000),
+            "shards": (0, 1024),
+            "lr": (0, 100),
+            "most_epochs": (0, 1e6),
+            "clip": (0, 1e6),
+            "seed": (0, 2**31 - 1),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name, 0)
+            if isinstance(value, int | float) and not low <= value <= high:
+                raise ConfigError(f"{name} must be {low} to {high:g}, not {value}")
+        for name in ("dropout", "weight_drop"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigError(f"{name} must be at least 0 and below 1, not {value:g}")
+        lengths = {name: getattr(self, name) for name in ("minutes", "epochs", "max_steps")}
+        given = {name: value for name, value in lengths.items() if value is not None}
+        if len(given) > 1:
+            raise ConfigError(f"give one length of training, not {' and '.join(given)}")
+        for name, value in given.items():
+            if not 0 < value < math.inf:
+                raise ConfigError(f"{name} must be above 0, not {value:g}")
+
+
+@dataclass(frozen=True)
+class Settings(RunSettings):
+    """Those of a generator."""
+
+    layers: int = 0
+    tx: int = 0  # steps a window: how far gradients reach
+    features: bool = True  # what the grammar says of each place, such as the position in the bar, is seen too
 
     def resolved(self, tokens: int, transposed: bool = False) -> "Settings":
         """The same with every choice made, for a training side of so many tokens, read in many keys or in one.
@@ -66,6 +115,7 @@ class Settings:
         shards = min(self.shards or processors(), batch_size)
         if not self.batch_size:
             batch_size -= batch_size % shards
+        optimizer = self.optimizer or "adamw"
         weight_drop = _WEIGHT_DROP_TRANSPOSED if transposed else _WEIGHT_DROP
         chosen: dict[str, Any] = {
             "size": size,
@@ -78,56 +128,29 @@ class Settings:
             "batch_size": batch_size,
             "shards": shards,
             "most_epochs": self.most_epochs or (_EPOCHS_TRANSPOSED if transposed else _EPOCHS),
-            "lr": self.lr or {"sgd": 1.0, "rmsprop": 2e-3}.get(self.optimizer, 4e-3),
+            "optimizer": optimizer,
+            "lr": self.lr or _LR[optimizer],
         }
-        if self.minutes is None and self.epochs is None and self.max_steps is None:
+        if self.until_stalled:
             chosen["minutes"] = DEFAULT_MINUTES
         return Settings(**{**self.as_dict(), **chosen})
 
-    def as_dict(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def check(self) -> None:
-        """Raises ConfigError for a value out of range, or more than one length."""
-        for name, allowed in (("cell", (None, *CELLS)), ("optimizer", OPTIMIZERS), ("size", (None, *SIZES))):
-            if getattr(self, name) not in allowed:
-                names = ", ".join(str(value) for value in allowed if value)
-                raise ConfigError(f"{name} must be one of {names}, not {getattr(self, name)!r}")
-        limits = {
-            "n_a": (0, 8192),
-            "layers": (0, 16),
-            "tx": (0, 100_000),
-            "batch_size": (0, 100_000),
-            "shards": (0, 1024),
-            "lr": (0, 100),
-            "most_epochs": (0, 1e6),
-            "clip": (0, 1e6),
-            "seed": (0, 2**31 - 1),
-        }
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name} must be {low} to {high:g}, not {getattr(self, name)}")
-        for name in ("dropout", "weight_drop"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < 1:
-                raise ConfigError(f"{name} must be at least 0 and below 1, not {value:g}")
-        lengths = {name: getattr(self, name) for name in ("minutes", "epochs", "max_steps")}
-        given = {name: value for name, value in lengths.items() if value is not None}
-        if len(given) > 1:
-            raise ConfigError(f"give one length of training, not {' and '.join(given)}")
-        for name, value in given.items():
-            if not 0 < value < math.inf:
-                raise ConfigError(f"{name} must be above 0, not {value:g}")
-
-
-def make_settings(**settings: Any) -> Settings:
-    """Settings from keyword arguments.
+def make_settings(kind: type[Kind] = Settings, **settings: Any) -> Kind:
+    """Settings of such a kind from keyword arguments.
 
     Raises:
         ConfigError: a name that is no setting, naming those that are.
     """
-    known = [field.name for field in fields(Settings)]
+    known = [field.name for field in fields(kind)]
     for name in settings:
         if name not in known:
             raise ConfigError(f"there is no setting {name!r}; there are: {', '.join(known)}")
-    return Settings(**settings)
+    return kind(**settings)
+
+
+def check_choice(name: str, value: str | None, allowed: Sequence[str | None]) -> None:
+    """Raises ConfigError where the value of a setting is none of those allowed."""
+    if value not in allowed:
+        names = ", ".join(one for one in allowed if one)
+        raise ConfigError(f"{name} must be one of {names}, not {value!r}")

@@ -1,37 +1,53 @@
 """One update of the weights: the compiled gradient, the batch in shards side by side, the optimizer."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from seqgen.errors import ConfigError
-from seqgen.modelfile import Architecture
-from seqgen.models import build, load_weights, weights_of
-from seqgen.models.unroll import State, unroll, zero_state
-from seqgen.models.weights import variables
 from seqgen.training.cluster import Cluster
-from seqgen.training.lanes import Window
-from seqgen.training.settings import Settings
+from seqgen.training.settings import RunSettings
 
 Weights = dict[str, np.ndarray]
+State = list[Any]  # nested lists of arrays, each with the batch on its first axis; empty where nothing is carried on
+
+
+class Network(Protocol):
+    """What is trained: its variables, and its loss on a window, of which every array has the batch on axis 1."""
+
+    variables: Mapping[str, keras.Variable]  # by the names of the model file
+    masked_layers: int  # whose outputs dropout may drop
+
+    def start(self, batch: int) -> State:
+        """The state before the first window."""
+        ...
+
+    def loss(
+        self, values: Mapping[str, tf.Tensor], window: Sequence[tf.Tensor], state: State, masks: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor, State]:
+        """The sum over the targets of their loss, how many targets there are, and the state after the window.
+
+        values: of the variables. masks: `(masked_layers, batch, n_a)`, with which the layers' outputs are multiplied.
+        """
+        ...
 
 
 class Updater:
     """The weights with their optimizer, and the state of every lane."""
 
-    def __init__(self, architecture: Architecture, settings: Settings, cluster: Cluster | None = None) -> None:
+    def __init__(self, network: Network, settings: RunSettings, cluster: Cluster | None = None) -> None:
         """settings: resolved. cluster: the workers that share the batch, each with a run of lanes.
 
         Raises:
             ConfigError: fewer lanes than workers.
         """
-        self._architecture, self._settings, self._cluster = architecture, settings, cluster
+        self._network, self._settings, self._cluster = network, settings, cluster
         workers, index = (1, 0) if cluster is None else (cluster.size, cluster.task.index)
         if settings.batch_size < workers:
             raise ConfigError(
@@ -40,9 +56,7 @@ class Updater:
         shards = min(settings.shards, settings.batch_size // workers)  # of one worker
         self._edges = [settings.batch_size * shard // (shards * workers) for shard in range(shards * workers + 1)]
         self._own = range(index * shards, (index + 1) * shards)
-        self._cells, self._densor = build(architecture, seed=settings.seed)
-        self._variables = variables(self._cells, self._densor)
-        self._clear_unseen_features()
+        self._variables = network.variables
         self._optimizer = _optimizer(settings)
         self._optimizer.build(list(self._variables.values()))
         self._rate: Any = self._optimizer.learning_rate  # a variable, which Keras types as a float
@@ -53,35 +67,27 @@ class Updater:
 
     def clear(self) -> None:
         """Every lane begins from the zero state."""
-        self._state = [zero_state(self._architecture, end - begin) for begin, end in pairwise(self._edges)]
+        self._state = [self._network.start(end - begin) for begin, end in pairwise(self._edges)]
 
-    def update(self, window: Window, step: int, rate: float) -> float:
-        """Learn from one window and carry the lanes' state on; the mean nats per target before the update.
+    def update(self, window: Sequence[np.ndarray], step: int, rate: float) -> float:
+        """Learn from one window and carry the lanes' state on; the mean loss per target before the update.
 
         step: its number, which with the seed decides what dropout drops. rate: the learning rate.
         """
         seed = tf.constant([self._settings.seed, step], tf.int32)
         with nullcontext() if self._cluster is None else self._cluster.watched():
-            nats, self._state = self._update(
-                *map(tf.constant, window), self._state, seed, tf.constant(rate, tf.float32)
-            )
-            return float(nats)
+            window = [tf.constant(array) for array in window]
+            loss, self._state = self._update(window, self._state, seed, tf.constant(rate, tf.float32))
+            return float(loss)
 
-    def begin_with(self, weights: Weights) -> None:
+    def begin_with(self, weights: Mapping[str, np.ndarray]) -> None:
         """Set all weights, by the names of the model file, before the first update."""
-        load_weights(self._cells, self._densor, weights)
-        self._clear_unseen_features()
-
-    def _clear_unseen_features(self) -> None:
-        """Without features their rows are zero, and stay so; the model file is like any other."""
-        if not self._settings.features:
-            kernel = self._variables["layers/0/kernel"]
-            is_token = np.arange(kernel.shape[0]) < self._architecture.n_values
-            kernel.assign(kernel.numpy() * is_token[:, None])
+        for name, variable in self._variables.items():
+            variable.assign(weights[name])
 
     def weights(self) -> Weights:
         """Copies, by the names of the model file."""
-        return weights_of(self._cells, self._densor)
+        return {name: np.array(variable.numpy(), np.float32) for name, variable in self._variables.items()}
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Copies of everything the next update depends on, apart from its window and number."""
@@ -100,14 +106,13 @@ class Updater:
             [tf.constant(arrays[f"state/{index}"]) for index in range(len(_joined(self._state)))]
         )
 
-    def _updated(self, ids, features, targets, weights, keep, state, seed, rate):
+    def _updated(self, window, state, seed, rate):
         settings = self._settings
-        if not settings.features:
-            features = features[:, :, :0]
         masks = None
         if settings.dropout:
-            draws = tf.random.stateless_uniform((settings.layers, settings.batch_size, settings.n_a), seed)
-            masks = tf.cast(draws >= settings.dropout, tf.float32) / (1 - settings.dropout)
+            shape = self._network.masked_layers, settings.batch_size, settings.n_a
+            masks = tf.cast(tf.random.stateless_uniform(shape, seed) >= settings.dropout, tf.float32)
+            masks /= 1 - settings.dropout
         # read here and passed on: parts that read the variables themselves would wait for each other
         values = {name: tf.convert_to_tensor(variable) for name, variable in self._variables.items()}
         kept = self._kept_weights(seed) if settings.weight_drop else {}
@@ -115,13 +120,12 @@ class Updater:
         results = []
         for shard in self._own:
             begin, end = self._edges[shard : shard + 2]
-            window = [array[:, begin:end] for array in (ids, features, targets, weights, keep)]
             own_masks = None if masks is None else masks[:, begin:end]
-            results.append(self._shard(values, *window, state[shard], own_masks))
-        nats, count, gradients, after = zip(*results, strict=True)
+            results.append(self._shard(values, [array[:, begin:end] for array in window], state[shard], own_masks))
+        losses, count, gradients, after = zip(*results, strict=True)
         if self._cluster is not None:
-            nats, count, gradients, after = self._of_all_workers(self._cluster, nats, count, gradients, after)
-        return self._apply(nats, count, gradients, kept, rate), list(after)
+            losses, count, gradients, after = self._of_all_workers(self._cluster, losses, count, gradients, after)
+        return self._apply(losses, count, gradients, kept, rate), list(after)
 
     def _kept_weights(self, seed):
         """What the recurrent kernels are multiplied with in one update, by name: 0 where a weight is dropped."""
@@ -139,27 +143,25 @@ class Updater:
             factors[name] = tf.cast(draws < kept, tf.float32) * (256 / kept)
         return factors
 
-    def _shard_gradients(self, values, ids, features, targets, weights, keep, state, masks):
-        """Sums over a part of the batch: nats, targets, gradients; and its state after the window."""
-        masks = None if masks is None else tf.unstack(masks)
+    def _shard_gradients(self, values, window, state, masks):
+        """Sums over a part of the batch: loss, targets, gradients; and its state after the window."""
         with tf.GradientTape() as tape:
             tape.watch(values)
-            logits, after = unroll(self._architecture, values, ids, features, keep, state, masks)
-            nats = tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
-        return nats, tf.reduce_sum(weights), tape.gradient(nats, values), after
+            loss, count, after = self._network.loss(values, window, state, masks)
+        return loss, count, tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO), after
 
-    def _of_all_workers(self, cluster: Cluster, nats, count, gradients, after):
+    def _of_all_workers(self, cluster: Cluster, losses, count, gradients, after):
         """The sums over all workers in the place of shards, and the states of all lanes, by one collective."""
         begin, end = self._edges[self._own.start], self._edges[self._own.stop]
-        sums = [tf.add_n(nats), tf.add_n(count)]
+        sums = [tf.add_n(losses), tf.add_n(count)]
         sums += [tf.add_n([part[name] for part in gradients]) for name in self._variables]
         # the other workers' lanes are zeros here, and theirs are zeros there
         states = [tf.pad(array, [[begin, self._edges[-1] - end], [0, 0]]) for array in _joined(after)]
         flat = cluster.add(tf.concat([tf.reshape(part, [-1]) for part in sums + states], 0))
         parts = tf.split(flat, [part.shape.num_elements() for part in sums + states])
-        nats, count, *rest = [tf.reshape(part, old.shape) for part, old in zip(parts, sums + states, strict=True)]
+        loss, count, *rest = [tf.reshape(part, old.shape) for part, old in zip(parts, sums + states, strict=True)]
         gradients = dict(zip(self._variables, rest, strict=False))
-        return [nats], [count], [gradients], self._parted(rest[len(gradients) :])
+        return [loss], [count], [gradients], self._parted(rest[len(gradients) :])
 
     def _parted(self, arrays: list[tf.Tensor]) -> list[State]:
         """The inverse of `_joined`."""
@@ -169,15 +171,15 @@ class Updater:
             for begin, end in pairwise(self._edges)
         ]
 
-    def _applied(self, nats, count, gradients, kept, rate):
-        """One step of the optimizer by the mean over all shards, added in fixed order and divided once; mean nats."""
+    def _applied(self, losses, count, gradients, kept, rate):
+        """One step of the optimizer by the mean over all shards, summed in order and divided once; the mean loss."""
         total = tf.maximum(tf.add_n(count), 1.0)
         mean = [tf.add_n([part[name] for part in gradients]) / total * kept.get(name, 1.0) for name in self._variables]
         if self._settings.clip:
             mean, _ = tf.clip_by_global_norm(mean, self._settings.clip)
         self._rate.assign(rate)
         self._optimizer.apply(mean, list(self._variables.values()))
-        return tf.add_n(nats) / total
+        return tf.add_n(losses) / total
 
 
 def _joined(states: Sequence[State]) -> list[tf.Tensor]:
@@ -185,7 +187,7 @@ def _joined(states: Sequence[State]) -> list[tf.Tensor]:
     return [tf.concat(arrays, 0) for arrays in zip(*map(tf.nest.flatten, states), strict=True)]
 
 
-def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
+def _optimizer(settings: RunSettings) -> keras.optimizers.Optimizer:
     if settings.optimizer == "adamw":
         return keras.optimizers.AdamW(settings.lr, weight_decay=0.01, beta_2=0.99)
     if settings.optimizer == "adam":

@@ -14,8 +14,8 @@ from seqgen.corpus.dataset import prepare
 from seqgen.corpus.walk import Walk
 from seqgen.errors import CorpusError
 from seqgen.training import make_settings
+from seqgen.training.generator import GeneratorLearner
 from seqgen.training.lanes import Lanes, Transposition, Window
-from seqgen.training.loop import Run
 from seqgen.vocabulary import END, PAD, START
 
 
@@ -223,7 +223,7 @@ def test_a_piece_is_transposed_as_a_whole_with_its_key(encoding, options):
     """Every sequence of an epoch is the encoding of its piece, some semitones higher or lower."""
     made_, pieces = dataset(encoding, **options)
     settings_ = make_settings(batch_size=1, tx=8, n_a=2, layers=1, shards=1)
-    lanes = Run(made_, settings_).lanes
+    lanes = GeneratorLearner(made_, settings_).lanes
     grammar = made_.encoding.grammar(made_.vocabulary)
     possible: dict[tuple[int, ...], tuple[int, int]] = {}
     for number, content in enumerate(pieces):
@@ -248,7 +248,7 @@ def test_a_piece_is_transposed_as_a_whole_with_its_key(encoding, options):
 
 def test_pieces_keep_their_key_where_that_is_wanted():
     made_, _ = dataset("notes")
-    lanes = Run(made_, make_settings(batch_size=1, tx=8, n_a=2, layers=1, transpose=False)).lanes
+    lanes = GeneratorLearner(made_, make_settings(batch_size=1, tx=8, n_a=2, layers=1, transpose=False)).lanes
     wanted = sorted(tuple(sequence.ids[:-1].tolist()) for sequence in made_.train)
     for epoch in range(3):
         assert sorted(map(tuple, sequences_of(lanes, epoch))) == wanted

@@ -15,8 +15,8 @@ from seqgen.evaluate import score
 from seqgen.models.unroll import unroll, zero_state
 from seqgen.piece import Meter, Piece
 from seqgen.runtime import RecurrentStepper
-from seqgen.training import fit, loop, make_settings, update
-from seqgen.training.loop import Run
+from seqgen.training import fit, generator, loop, make_settings
+from seqgen.training.loop import Run, learner_of
 
 LETTERS = "abcdefgh"
 SMALL = {"n_a": 12, "layers": 1, "tx": 8, "batch_size": 4, "dropout": 0.0, "weight_drop": 0.0, "shards": 2}
@@ -189,14 +189,14 @@ def test_an_interruption_before_the_first_score_gives_what_there_is(eagerly):
 
 
 def test_a_loss_that_is_no_number_names_its_step(eagerly, monkeypatch):
-    built = update.build
+    built = generator.build
 
     def broken(architecture, seed):
         cells, densor = built(architecture, seed=seed)
         densor.bias.assign(np.full(architecture.n_values, np.nan))
         return cells, densor
 
-    monkeypatch.setattr(update, "build", broken)
+    monkeypatch.setattr(generator, "build", broken)
     with pytest.raises(TrainingError, match=r"the loss is nan at step 1: lower the learning rate \(now 0.5\)"):
         fit(texts(LETTERS * 40), make_settings(**SMALL, max_steps=3, lr=0.5))
 
@@ -224,8 +224,8 @@ def test_minutes_end(eagerly):
 
 def after_one_step(dataset: Dataset, change=None, **settings):
     """The loss of a step on a window with padding and with targets that do not count, and the weights after it."""
-    run = Run(dataset, make_settings(**{**SMALL, **settings}, max_steps=50))
-    windows = (window for epoch in range(100) for window in run.lanes.epoch(epoch))
+    run = Run(learner_of(dataset, make_settings(**{**SMALL, **settings}, max_steps=50)))
+    windows = (window for epoch in range(100) for window in run.learner.lanes.epoch(epoch))
     window = next(one for one in windows if (one.ids == 0).any() and (one.weights[one.ids != 0] == 0).any())
     run.step(window if change is None else change(window))
     return run.report.loss, run.updater.weights()
@@ -256,8 +256,8 @@ def test_what_has_weight_0_changes_nothing(eagerly):
 def test_the_loss_is_the_mean_over_what_counts(eagerly):
     """By the literal formula on the logits of the stepper, before the first update."""
     dataset = texts(LETTERS * 13)
-    run = Run(dataset, make_settings(**SMALL, max_steps=50))
-    window = list(run.lanes.epoch(0))[-1]
+    run = Run(learner_of(dataset, make_settings(**SMALL, max_steps=50)))
+    window = list(run.learner.lanes.epoch(0))[-1]
     stepper = RecurrentStepper(run.architecture, run.updater.weights())
     state, nats = stepper.start(window.ids.shape[1]), 0.0
     for t in range(len(window.ids)):
@@ -286,9 +286,9 @@ def test_shards_change_nothing_but_the_rounding(eagerly):
 def test_dropped_recurrent_weights_do_not_learn(eagerly, cell):
     """In the first step of plain descent, which has no momentum yet; the others do, but for what the state leaves."""
     settings = {**SMALL, "n_a": 13, "weight_drop": 0.4, "optimizer": "sgd", "cell": cell}
-    run = Run(texts(LETTERS * 20), make_settings(**settings, max_steps=50))
+    run = Run(learner_of(texts(LETTERS * 20), make_settings(**settings, max_steps=50)))
     before, kernel = run.updater.weights(), "layers/0/recurrent_kernel"
-    run.step(next(run.windows()))
+    run.step(next(run.batches()))
     after = run.updater.weights()
     moved = after[kernel] != before[kernel]
     assert 0.5 < moved.mean() < 0.7
@@ -311,13 +311,13 @@ def test_without_features_a_model_of_music_does_not_see_its_place(eagerly):
 
 def test_the_state_is_carried_from_window_to_window_and_cleared_at_an_epoch(eagerly):
     dataset = texts(LETTERS * 20)
-    run = Run(dataset, make_settings(**SMALL, epochs=2))
+    run = Run(learner_of(dataset, make_settings(**SMALL, epochs=2)))
     zeros = []
-    for window in run.windows():
+    for window in run.batches():
         arrays = run.updater.snapshot()
         zeros.append(not any(array.any() for name, array in arrays.items() if name.startswith("state/")))
         run.step(window)
-    epoch = run.lanes.windows_per_epoch
+    epoch = run.learner.batches_per_epoch
     assert zeros == [True, *[False] * (epoch - 1)] * 2
 
 

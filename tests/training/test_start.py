@@ -14,7 +14,7 @@ from seqgen.errors import ConfigError, ModelFileError, TrainingError
 from seqgen.modelfile import Architecture
 from seqgen.runtime import RecurrentStepper
 from seqgen.training import make_settings
-from seqgen.training.loop import Run
+from seqgen.training.loop import Run, learner_of
 from seqgen.training.start import Start, carried_over
 from seqgen.vocabulary import Vocabulary
 
@@ -53,7 +53,7 @@ def start_of(model: Model) -> Start:
 def run_from(model: Model, made: Corpus, **settings) -> Run:
     """A run before its first step, in the same random numbers whatever it begins with."""
     encoding, options, chosen = like(model, None, None, make_settings(**REST, **settings))
-    return Run(prepare(made, encoding=encoding, options=options, seed=2), chosen, start_of(model))
+    return Run(learner_of(prepare(made, encoding=encoding, options=options, seed=2), chosen, start_of(model)))
 
 
 @pytest.mark.parametrize("made", [corpus(), tunes((4, 4), (3, 4))], ids=["text", "music"])
@@ -70,7 +70,7 @@ def test_on_the_same_corpus_it_begins_as_the_model_ended(made):
 def test_other_seeds_draw_other_weights_where_there_is_no_model(source):
     """So that the test above says something."""
     encoding, options, chosen = like(source, None, None, make_settings(**REST))
-    run = Run(prepare(corpus(), encoding=encoding, options=options, seed=2), chosen)
+    run = Run(learner_of(prepare(corpus(), encoding=encoding, options=options, seed=2), chosen))
     assert (run.updater.weights()["densor/kernel"] != source.weights["densor/kernel"]).any()
 
 
