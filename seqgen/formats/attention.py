@@ -8,7 +8,6 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +15,7 @@ import numpy as np
 
 from seqgen.durable import write_bytes
 from seqgen.errors import ConfigError, MissingExtra
-from seqgen.formats.musicxml import NOT_XML
-from seqgen.formats.pianoroll import BEAT, COLOURS, FONT, INK, LINE, MARGIN, PAPER, SOFT
+from seqgen.formats.pianoroll import BEAT, COLOURS, FONT, INK, LINE, MARGIN, PAPER, SOFT, escaped, text_element
 from seqgen.vocabulary import END, SPECIALS
 
 DARKEST = COLOURS[0]
@@ -134,7 +132,7 @@ def to_html(attention: Attention, title: str = "", summary: str = "") -> str:
     }
     data = json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c")  # so that no label ends the script
     return (
-        f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{_text(title or "Attention")}</title>'
+        f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{escaped(title or "Attention")}</title>'
         f"<style>{_STYLE}</style></head>\n<body>\n{chr(10).join([*lines, cross, last])}\n<output>&nbsp;</output>\n"
         f"<script>const picture = {data};\n{_SCRIPT}</script>\n</body></html>\n"
     )
@@ -158,14 +156,14 @@ def layout(attention: Attention, title: str, summary: str) -> Frame:
     cell = min(max(_MATRIX / max(rows, columns), _CELL[0]), _CELL_OF_LETTERS if of_letters else _CELL[1])
     turned = 0 if of_letters else 45 if cell >= _DIAGONAL else 90
     letters = min(12.0, cell * 0.86)
-    lengths = [_width(label, letters) for label in across]
-    left = MARGIN + max(_width(label, letters) for label in down) + 10
+    lengths = [width_of(label, letters) for label in across]
+    left = MARGIN + max(width_of(label, letters) for label in down) + 10
     reach = {0: letters, 45: 0.71 * (max(lengths) + letters), 90: max(lengths)}[turned] + 12
     top = MARGIN + 44 * bool(title or summary) + reach
     right = left + columns * cell
     if turned == 45:  # labels of the last columns lean out of the matrix
         right = max(right, *(left + (n + 0.5) * cell + 0.71 * length for n, length in enumerate(lengths)))
-    heading = max(_width(shortened(title), TITLE * 1.12), _width(shortened(summary), SUMMARY))
+    heading = max(width_of(shortened(title), TITLE * 1.12), width_of(shortened(summary), SUMMARY))
     width = max(right, left + LEGEND + 110, MARGIN + heading) + MARGIN
     return Frame(left, top, cell, rows, columns, turned, letters, width, top + rows * cell + MARGIN + 34)
 
@@ -201,22 +199,22 @@ def _svg_lines(attention: Attention, frame: Frame, title: str, summary: str) -> 
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.split()[0]}" height="{size.split()[1]}"'
         f' viewBox="0 0 {size}" role="img" font-family="{FONT}">'
     )
-    yield f"<title>{_text(title or 'Attention')}</title>"
-    yield f"<desc>{_text(f'{about}: {summary}' if summary else about)}</desc>"
+    yield f"<title>{escaped(title or 'Attention')}</title>"
+    yield f"<desc>{escaped(f'{about}: {summary}' if summary else about)}</desc>"
     yield f'<defs><linearGradient id="shades"><stop stop-color="{PAPER}"/>'
     yield f'<stop offset="1" stop-color="{DARKEST}"/></linearGradient></defs>'
     yield f'<rect width="100%" height="100%" rx="6" fill="{PAPER}"/>'
-    yield _label(MARGIN, MARGIN + 14, shortened(title), TITLE, INK, 'font-weight="600"')
-    yield _label(MARGIN, MARGIN + 34, shortened(summary), SUMMARY, SOFT)
+    yield text_element(MARGIN, MARGIN + 14, shortened(title), TITLE, INK, 'font-weight="600"')
+    yield text_element(MARGIN, MARGIN + 34, shortened(summary), SUMMARY, SOFT)
     yield from _cells(attention, frame)
     yield from _column_labels(attention.source, frame)
     for row, label in enumerate(attention.target):
         middle = frame.top + (row + 0.5) * frame.cell + frame.letters * 0.35
-        yield _label(frame.left - 7, middle, shown(label), frame.letters, colour(label), 'text-anchor="end"')
+        yield text_element(frame.left - 7, middle, shown(label), frame.letters, colour(label), 'text-anchor="end"')
     yield f'<rect x="{frame.left:.1f}" y="{y:.1f}" width="{LEGEND}" height="9" fill="url(#shades)" stroke="{LINE}"/>'
-    yield _label(frame.left, y + 22, "0", 10, SOFT)
-    yield _label(frame.left + LEGEND, y + 22, f"{attention.highest:.2g}", 10, SOFT, 'text-anchor="end"')
-    yield _label(frame.left + LEGEND + 10, y + 8, legend(attention), 11, SOFT)
+    yield text_element(frame.left, y + 22, "0", 10, SOFT)
+    yield text_element(frame.left + LEGEND, y + 22, f"{attention.highest:.2g}", 10, SOFT, 'text-anchor="end"')
+    yield text_element(frame.left + LEGEND + 10, y + 8, legend(attention), 11, SOFT)
     yield "</svg>"
 
 
@@ -233,7 +231,7 @@ def _cells(attention: Attention, frame: Frame) -> Iterator[str]:
             what = f"{shown(attention.source[column])} → {shown(attention.target[row])}: {weight:.3f}"
             yield (
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{frame.cell:.1f}" height="{frame.cell:.1f}"'
-                f' fill-opacity="{shade:.3f}"><title>{_text(what)}</title></rect>'
+                f' fill-opacity="{shade:.3f}"><title>{escaped(what)}</title></rect>'
             )
     yield "</g>"
     lines = "".join(f"M{frame.left + n * frame.cell:.1f} {frame.top:.1f}v{down:.1f}" for n in range(1, frame.columns))
@@ -248,21 +246,12 @@ def _column_labels(labels: Sequence[str], frame: Frame) -> Iterator[str]:
         x, y = frame.left + (column + 0.5) * frame.cell, frame.top - 6
         x += frame.letters * 0.35 * (frame.turned == 90)
         turn = f'transform="rotate(-{frame.turned} {x:.1f} {y:.1f})"' if frame.turned else 'text-anchor="middle"'
-        yield _label(x, y, shown(label), frame.letters, colour(label), turn)
+        yield text_element(x, y, shown(label), frame.letters, colour(label), turn)
 
 
-def _width(text: str, size: float) -> float:
+def width_of(text: str, size: float) -> float:
     """About how wide a line is; letters of Chinese and its neighbours are as wide as high."""
     return size * sum(1.05 if unicodedata.east_asian_width(letter) in "WF" else 0.6 for letter in text)
-
-
-def _label(x: float, y: float, text: str, size: float, fill: str, more: str = "") -> str:
-    more = f" {more}" if more else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.3g}" fill="{fill}"{more}>{_text(text)}</text>'
-
-
-def _text(text: str) -> str:
-    return escape(NOT_XML.sub("", text), quote=False)
 
 
 _STYLE = (

@@ -66,7 +66,7 @@ def beam(
                 mask &= only_end
         if not legal.any() and not finished and rows[0].steps < steps:
             raise SamplingError(walk.why(0))
-        logs = _log_probabilities(walk.logits, legal) + np.array([[row.log_probability] for row in rows])
+        logs = log_probabilities(walk.logits, legal) + np.array([[row.log_probability] for row in rows])
         following = []
         for rank, (number, id) in enumerate(_best(logs, rows, 2 * width)):  # half of them may be END
             row, log_probability = rows[number], float(logs[number, id])
@@ -104,7 +104,7 @@ def beam(
     return [(Sampled(one.ids, one.steps, ended), one.log_probability) for _, one, ended in finished]
 
 
-def _log_probabilities(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
+def log_probabilities(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
     """`(rows, n_values)` float64 over the legal ids; -inf elsewhere, and in a row that has none."""
     scores = np.where(legal, logits.astype(np.float64), -np.inf)
     highest = scores.max(axis=1, keepdims=True)
