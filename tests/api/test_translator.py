@@ -118,6 +118,8 @@ def test_without_a_decoder_there_are_as_many_steps_as_the_source_has():
     short, long = translator.translate(["Go.", "x" * 20], steps=1000)
     assert len(short.text) == SHAPES["placewise"]["length"]
     assert len(long.text) == 21  # its end included
+    assert not short.ended
+    assert not long.ended
 
 
 # --- beam -------------------------------------------------------------------------------------------------------------
@@ -166,8 +168,17 @@ def test_the_length_penalty_favours_the_long():
         lengths.append(sum(len(one.text) for row in found for one in row))
     assert lengths == sorted(lengths)
     assert lengths[0] < lengths[-1]
-    default = untrained_pairs().translate(SOURCES, beam=4)
-    assert default == untrained_pairs().translate(SOURCES, beam=4, length_penalty=0.6)
+
+
+def test_the_length_penalty_is_0_6_where_it_is_not_said():
+    models = [untrained_pairs(seed=seed) for seed in range(6)]
+
+    def found(**how):
+        return [texts(model.translate(SOURCES, beam=5, **how)) for model in models]
+
+    assert found() == found(length_penalty=0.6)
+    assert found() != found(length_penalty=0.3)
+    assert found() != found(length_penalty=1.0)
 
 
 # --- sampling ---------------------------------------------------------------------------------------------------------
@@ -360,6 +371,13 @@ def test_vectors_become_vectors_each_read_to_make_the_next(shape):
     for how in ({"beam": 2}, {"sample": True}):
         with pytest.raises(ConfigError, match="writes vectors, of which there is one"):
             translator.translate(sources, **how)
+
+
+def test_without_a_decoder_there_are_as_many_vectors_as_in_the_source_or_the_length_says():
+    sources, targets = series(4, 15), series(30, 30, size=2)
+    translator = untrained_pairs("placewise", list(zip(sources, targets, strict=True)))
+    assert [one.vectors.shape for one in translator.translate(sources)] == [(12, 2), (15, 2)]
+    assert [one.vectors.shape for one in translator.translate(sources, steps=3)] == [(3, 2), (3, 2)]
 
 
 def test_vectors_become_text_and_text_becomes_vectors():

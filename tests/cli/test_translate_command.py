@@ -1,6 +1,7 @@
 """`seqgen translate` as a user has it: a line for a line, as it comes, and one clear line when something is wrong."""
 
 import json
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,9 @@ def test_each_line_of_a_pipe_is_answered_before_the_next_comes(folder, expected)
     for line, wanted in zip(LINES, expected, strict=True):
         process.stdin.write(line.encode() + b"\n")
         process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], 60)
+        if not ready:
+            process.kill()
         assert process.stdout.readline().decode() == wanted + "\n"
     process.stdin.close()
     assert process.stdout.read() == b""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from seqgen.errors import ConfigError, FormatError, MissingExtra
 from seqgen.formats import attention as pictures
-from seqgen.formats.attention import Attention
+from seqgen.formats.attention import Attention, width_of
 from seqgen.formats.attention_png import to_png
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -73,6 +73,14 @@ def test_labels_stand_at_their_rows_and_columns():
     assert labels(root)[:2] == ["Be nice.", "Sois gentil <b>"]
     assert root.findtext(f"{SVG}title") == "Be nice."
     assert "weight  ·  ∎ end" in labels(root)
+
+
+def test_a_leaning_label_ends_within_the_picture():
+    root = tree(made(["a", "a word of some length"], ["b"]))
+    (label,) = [text for text in root.iter(f"{SVG}text") if text.text == "a word of some length"]
+    reach = width_of("a word of some length", float(label.get("font-size", ""))) / 2**0.5
+    assert float(label.get("x", "")) + reach <= float(root.get("width", ""))
+    assert float(label.get("y", "")) - reach >= 0
 
 
 def test_letters_lie_level_and_many_words_stand_upright():
