@@ -6,7 +6,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seqgen.sampling.beam import log_probabilities
+import numpy as np
+
+from seqgen.errors import SamplingError
 from seqgen.sampling.sample import Sampled
 from seqgen.sampling.walk import Setting, Walk
 from seqgen.vocabulary import END
@@ -68,7 +70,7 @@ def _follow(
             break
         if taken[rows[0]]:
             walk.feed([taken[row][-1] for row in rows])
-        logs = log_probabilities(walk.logits, walk.grammatical())
+        logs = _log_probabilities(walk)
         ids = logs.argmax(axis=1).tolist() if given is None else [given[row][len(taken[row])] for row in rows]
         for row, id, log in zip(rows, ids, logs, strict=True):
             taken[row].append(id)
@@ -84,3 +86,12 @@ def _follow(
         ended = ids[-1:] == [END]
         found.append((Sampled(ids[: len(ids) - ended], count, ended), value))
     return found
+
+
+def _log_probabilities(walk: Walk) -> np.ndarray:
+    """`(rows, n_values)` float64 over what the grammar allows; -inf elsewhere."""
+    scores = np.where(walk.grammatical(), walk.logits.astype(np.float64), -np.inf)
+    scores -= scores.max(axis=1, keepdims=True)
+    if not np.isfinite(scores.max(axis=1)).all():
+        raise SamplingError("the model's logits are not finite; its weights are damaged")
+    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
