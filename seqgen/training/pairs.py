@@ -22,6 +22,9 @@ from seqgen.training.pair_settings import PairSettings
 from seqgen.training.start import Start
 from seqgen.training.update import State, Updater, Weights
 
+# Shapes of batches: each takes some seconds to compile, and with more of them less is padding.
+_SHAPES, _FEW_SHAPES = 5, 2
+_SHORT = 3.0  # minutes
 _FORCED = 0x5EED  # keeps the draws of scheduled sampling apart from those of the batches
 
 
@@ -49,6 +52,7 @@ class PairLearner:
             seed=self.settings.seed,
             reversed=self.architecture.reversed,
             length=self.architecture.length,
+            buckets=_FEW_SHAPES if (self.settings.minutes or _SHORT) < _SHORT else _SHAPES,
             transpositions=transpositions(*sides, dataset.train) if self.settings.transpose else None,
         )
         self.batches_per_epoch = self._batches.batches_per_epoch
