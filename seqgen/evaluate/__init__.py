@@ -1,6 +1,7 @@
-"""Scoring a stepper on held-out sequences, the baseline it is held against, statistics of pieces, metrics of texts."""
+"""Scoring a stepper on held-out sequences and pairs; metrics of texts, statistics of pieces."""
 
 from seqgen.evaluate.ngram import NgramStepper
+from seqgen.evaluate.pairs import PairScore, greedy, score_pairs
 from seqgen.evaluate.references import Difference, TextMetrics, paired_bootstrap, text_metrics
 from seqgen.evaluate.score import Score, score, surprises
 from seqgen.evaluate.statistics import VOICE_RANGES, Comparison, compare, whole_groups
@@ -11,13 +12,16 @@ __all__ = [
     "Comparison",
     "Difference",
     "NgramStepper",
+    "PairScore",
     "Score",
     "TextMetrics",
     "Typical",
     "compare",
+    "greedy",
     "paired_bootstrap",
     "place",
     "score",
+    "score_pairs",
     "surprises",
     "text_metrics",
     "typical",
