@@ -172,8 +172,8 @@ def test_what_the_vocabulary_does_not_have_is_scored_as_unknown():
     assert got.nats_per_character is None  # an unknown token may be any number of characters
 
 
-def answering(spelling: Spelling, written) -> tuple[Seq2SeqStepper, list[np.ndarray]]:
-    """A model that writes what the source says: token by token the text, whose END comes by itself."""
+def answering(spelling: Spelling, written, unknown: float = 0.0) -> tuple[Seq2SeqStepper, list[np.ndarray]]:
+    """A model that writes the source: the texts that are to be `written`, token by token, and END. With its sources."""
     size = len(spelling.vocabulary)
     model = Seq2Seq(
         cell="gru",
@@ -192,6 +192,7 @@ def answering(spelling: Spelling, written) -> tuple[Seq2SeqStepper, list[np.ndar
     weights["decoder/0/kernel"][-size:, 2] = np.arctanh(place)
     weights["densor/kernel"][0] = 400 * place  # -(hidden - place)^2, but for what all have
     weights["densor/bias"][:] = -200 * place**2
+    weights["densor/bias"][UNK] += unknown
     return Seq2SeqStepper(model, weights), [np.append(spelling.vocabulary.to_ids(text), END) for text in written]
 
 
@@ -204,7 +205,22 @@ def test_exact_are_those_that_greedy_decoding_writes():
     assert ["".join(spelling.vocabulary.to_tokens(row.ids)) for row in decoded] == written
     assert all(row.ended for row in decoded)
     assert score_pairs(stepper, spelling, scored).exact_match == 5 / 7
-    assert [row.ids for row in greedy(stepper, spelling, sources[:2], [3, 9])] == [row.ids[:3] for row in decoded[:2]]
+    cut = greedy(stepper, spelling, [sources[2], sources[0]], [3, 4])
+    assert [(row.ids, row.ended) for row in cut] == [(decoded[2].ids[:3], False), (decoded[0].ids[:4], False)]
+
+
+def test_what_is_never_written_stands_in_the_way_of_a_score_but_not_of_decoding():
+    """A model that believes in unknown tokens: scored they are the most probable, decoded they are left out."""
+    spelling = spelled("chars", TEXTS)
+    stepper, sources = answering(spelling, TEXTS, unknown=600.0)
+    scored = [pair._replace(source=source) for pair, source in zip(paired(spelling, TEXTS), sources, strict=True)]
+    got = score_pairs(stepper, spelling, scored)
+    assert (got.accuracy, got.exact_match) == (0, 1)
+    assert [
+        "".join(spelling.vocabulary.to_tokens(row.ids)) for row in greedy(stepper, spelling, sources, [20] * 8)
+    ] == TEXTS
+    unseen = scored[0]._replace(target=np.array([START, UNK, END]))
+    assert score_pairs(stepper, spelling, [unseen]).exact_match == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
