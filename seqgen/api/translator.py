@@ -28,6 +28,8 @@ class PairStatistics(Statistics, frozen=True):
 
     longest_source: Annotated[int, msgspec.Meta(ge=0)] = 0  # tokens, the end mark included, or vectors; 0: not known
     longest_target: Annotated[int, msgspec.Meta(ge=0)] = 0
+    from_parts: tuple[str, ...] = ()  # music: as they were asked for
+    to_parts: tuple[str, ...] = ()
 
 
 class Translator:
