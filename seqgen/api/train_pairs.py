@@ -182,3 +182,4 @@ def _header(corpus: PairCorpus, dataset: PairDataset, architecture: Any, setting
         ),
         version=__version__,
     )
+
