@@ -16,14 +16,19 @@ class Stepper(Protocol):
     n_values: int
 
     def start(self, batch: int, context: Any = None) -> State:
-        """The state before the first id; `context` is what a decoder attends to, None for a generator."""
+        """The state before the first id.
+
+        context: what a decoder was given to read, one for each row, as its encoder made it; None for a generator. Rows
+        may have the same. The state carries it, so whoever takes or joins rows of a state need not know of it.
+        """
         ...
 
     def step(self, ids: np.ndarray, state: State, features: np.ndarray | None = None) -> tuple[np.ndarray, State]:
         """Take one id a row, return logits `(batch, n_values)` float32 for the next, and the new state.
 
         ids `(batch,)` ints; features `(batch, n_features)` ints where the model was trained with some. The logits are
-        valid until the next call. `state` is consumed: use `take` to keep a copy.
+        valid until the next call. `state` is consumed: use `take` to keep a copy. Its rows may be overwritten with those of
+        another state before it is used.
         """
         ...
 

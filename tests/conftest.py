@@ -1,7 +1,12 @@
 """Options and fixtures of the whole suite."""
 
+import signal
+
 import pytest
 from hypothesis import settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that runs the suite in the background has it ignored,
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # and so would the processes that the tests interrupt
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")

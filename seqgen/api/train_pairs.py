@@ -12,11 +12,9 @@ from seqgen.api.translator import Translator
 from seqgen.architecture import Seq2Seq
 from seqgen.corpus.pair_dataset import PairDataset, prepare_pairs
 from seqgen.corpus.pairs import PairCorpus, load_pairs
-from seqgen.encodings import Encoding
 from seqgen.errors import CorpusError
-from seqgen.modelfile import Header, Side, Sides, Training
+from seqgen.modelfile import Header, Sides, Training
 from seqgen.version import __version__
-from seqgen.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from seqgen.training import PairSettings, Report, Result
@@ -166,10 +164,7 @@ def _header(corpus: PairCorpus, dataset: PairDataset, architecture: Any, setting
     return Header(
         kind="seq2seq",
         architecture=architecture,
-        sides=Sides(
-            source=_side(dataset.source_encoding, dataset.source_vocabulary, architecture.source_values),
-            target=_side(dataset.encoding, dataset.vocabulary, architecture.n_values),
-        ),
+        sides=Sides(source=dataset.source_spelling.side(), target=dataset.spelling.side()),
         training=Training(
             seed=settings.seed,
             steps=report.steps,
@@ -188,8 +183,3 @@ def _header(corpus: PairCorpus, dataset: PairDataset, architecture: Any, setting
         version=__version__,
     )
 
-
-def _side(encoding: Encoding[Any] | None, vocabulary: Vocabulary | None, size: int) -> Side:
-    if encoding is None or vocabulary is None:
-        return Side(encoding=modelfile.VECTORS, options={"size": size}, vocabulary=[])
-    return Side(encoding=encoding.name, options=encoding.options, vocabulary=list(vocabulary.tokens))

@@ -113,7 +113,7 @@ def prepare(
             "held_out_fraction": 0.0 if held_out is not None else fraction,
             "split_seed": seed,
         },
-        shared=0 if held_out is None else _shared(corpus.documents, held_out.documents),
+        shared=0 if held_out is None else shared(corpus.documents, held_out.documents),
     )
 
 
@@ -224,7 +224,7 @@ def _split(codec: Encoding[Any], encoded: list[_Pair], fraction: float, seed: in
     return inside, [pair for pair in encoded if id(pair[0]) in outside_ids]
 
 
-def _shared(documents: Sequence[Document], held_out: Sequence[Document]) -> int:
+def shared(documents: Sequence[Document], held_out: Sequence[Document]) -> int:
     """How many of the documents share a passage with what is held out."""
     groups = families([*documents, *held_out])
     taken = set(groups[len(documents) :])
@@ -309,11 +309,19 @@ def _statistics(
     if separator:
         statistics["separator"] = separator
     if codec.unit == "music":
-        begins = Counter(" ".join(sequence.tokens[:CONTROLS]) for _, sequence in encoded if sequence is not None)
-        statistics["controls"] = dict(begins.most_common(_CONTROLS_KEPT))
         pieces = [document.content for document, _ in encoded if isinstance(document.content, Piece)]
-        statistics["velocities"] = list(profile(pieces))
-        tempi = sorted(piece.tempi[0].bpm for piece in pieces if piece.tempi)
-        if tempi:
-            statistics["tempo_bpm"] = tempi[len(tempi) // 2]
+        statistics |= style((sequence.tokens for _, sequence in encoded if sequence is not None), pieces)
+    return statistics
+
+
+def style(tokens: Iterable[Sequence[str]], pieces: Sequence[Piece]) -> dict[str, Any]:
+    """What generation needs to know of music: how its tokens begin and how often, how loud it is, how fast."""
+    begins = Counter(" ".join(sequence[:CONTROLS]) for sequence in tokens)
+    statistics: dict[str, Any] = {
+        "controls": dict(begins.most_common(_CONTROLS_KEPT)),
+        "velocities": list(profile(pieces)),
+    }
+    tempi = sorted(piece.tempi[0].bpm for piece in pieces if piece.tempi)
+    if tempi:
+        statistics["tempo_bpm"] = tempi[len(tempi) // 2]
     return statistics

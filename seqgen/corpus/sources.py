@@ -121,7 +121,7 @@ def plan(sources: Sequence[str | os.PathLike[str]]) -> Plan:
     encoding, options = (first.encoding, dict(first.options)) if first and len(settings) == 1 else (None, {})
     separators = {candidate.separator for candidate in candidates.values()}
     return Plan(
-        title=_listed([source.title for source in resolved]),
+        title=listed([source.title for source in resolved]),
         unit=next(iter(units)),
         candidates=tuple(candidates.values()),
         skipped=tuple(skipped),
@@ -189,7 +189,7 @@ def _resolve(source: str) -> _Source:
     corpora = named_corpora()
     if source in corpora:
         return _folder_source(corpora[source], source)
-    raise CorpusError(_unknown(source, path, corpora))
+    raise CorpusError(no_such_source(source))
 
 
 def _file_source(path: Path) -> _Source:
@@ -208,7 +208,9 @@ def _file_source(path: Path) -> _Source:
     return _Source(path.stem, Path(os.path.abspath(path)), (Candidate(path, path.name, unit),))
 
 
-def _unknown(source: str, path: Path, corpora: dict[str, Path]) -> str:
+def no_such_source(source: str) -> str:
+    """What is said of a source that is no file, no folder and no corpus."""
+    path, corpora = Path(source).expanduser(), named_corpora()
     siblings: list[str] = []
     if path.parent.is_dir():
         siblings = [str(path.parent / name) for name in sorted(os.listdir(path.parent)) if not name.startswith(".")]
@@ -267,7 +269,7 @@ def _preference(candidate: Candidate) -> int:
 
 def _scanned(folder: Path, label: str | Path, manifest: Manifest | None) -> _Source:
     settings = manifest or Manifest(title=folder.name or folder.resolve().name)
-    paths, skipped = _walk(folder)
+    paths, skipped = visible_files(folder)
     found, ignored = [], []
     for path in paths:
         name = path.relative_to(folder).as_posix()
@@ -291,14 +293,14 @@ def _nothing(folder: Path, files: int, ignored: list[str], skipped: list[Skipped
         what = "one file, and it is neither music nor text" if len(ignored) == 1 else (
             f"{len(ignored)} files, none of them music or text"
         )  # fmt: skip
-        return f"{folder} holds {what}: {_listed(ignored)}"
+        return f"{folder} holds {what}: {listed(ignored)}"
     if manifest is not None and files > 1:  # corpus.toml is one
         patterns = f"include {', '.join(manifest.include)}; exclude {', '.join(manifest.exclude) or 'nothing'}"
         return f"no file in {folder} fits its {MANIFEST}: {patterns}"
     return f"{folder} holds no file to read (hidden ones do not count)"
 
 
-def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
+def visible_files(folder: Path) -> tuple[list[Path], list[Skipped]]:
     """Visible files below `folder`, sorted; links to folders are followed, each folder once."""
     files: list[Path] = []
     skipped: list[Skipped] = []
@@ -359,7 +361,7 @@ def _prefixes(labels: list[str | Path]) -> list[str]:
     return prefixes
 
 
-def _listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Sequence[str], most: int = 3) -> str:
     """`a, b, c and 4 more`."""
     names = list(dict.fromkeys(names))
     more = f" and {len(names) - most} more" if len(names) > most else ""

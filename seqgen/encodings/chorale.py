@@ -20,19 +20,24 @@ from seqgen.piece import Part, Piece
 from seqgen.vocabulary import END, Vocabulary
 
 _CHOIR = 52  # General MIDI "Choir Aahs"
-_NAMES = {4: ("Soprano", "Alto", "Tenor", "Bass"), 3: ("Upper", "Middle", "Lower"), 2: ("Upper", "Lower")}
+_NAMES = {
+    4: ("Soprano", "Alto", "Tenor", "Bass"),
+    3: ("Upper", "Middle", "Lower"),
+    2: ("Upper", "Lower"),
+    1: ("Melody",),
+}
 
 
 class Chorale:
-    """`parts` voices (2 to 6) at `grid` steps a quarter note; `sees` as in `seqgen.encodings.recall`."""
+    """`parts` voices (1 to 6) at `grid` steps a quarter note; `sees` as in `seqgen.encodings.recall`."""
 
     name = "chorale"
     unit = "music"
     SEES = "key bar sounding parallel 1 2 4 8"
 
     def __init__(self, grid: int = 4, parts: int = 4, sees: str = "") -> None:
-        if not 2 <= parts <= 6:
-            raise ConfigError(f"chorale holds 2 to 6 parts, not {parts}")
+        if not 1 <= parts <= 6:
+            raise ConfigError(f"chorale holds 1 to 6 parts, not {parts}")
         self.grid, self.parts = on_grid.check_grid(grid), parts
         self.sees, self._sees = sees, Sees.of(sees)
 
@@ -49,7 +54,8 @@ class Chorale:
         sounding = [part for part in pitched if len(source.part_notes(part))]
         voices = pitched if len(pitched) == self.parts else sounding
         if len(voices) != self.parts or not sounding:
-            raise TokenError(f"chorale wants {self.parts} pitched parts with notes, the piece has {len(sounding)}")
+            wanted = "1 pitched part" if self.parts == 1 else f"{self.parts} pitched parts"
+            raise TokenError(f"chorale wants {wanted} with notes, the piece has {len(sounding)}")
         tokens, losses = on_grid.control_tokens(source, self.grid)
         on_grid.add_loss(losses, "drum notes not kept", int(np.count_nonzero(on_grid.drum_notes(source))))
         spelled = [self._spell(source, part, losses) for part in voices]

@@ -89,6 +89,13 @@ def gru_of_rows(rows: tf.Tensor, keep: tf.Tensor, recurrent: tf.Tensor, bias: tf
     return outputs, gradient
 
 
+@tf.custom_gradient
+def rows_of(table: tf.Tensor, places: tf.Tensor) -> Any:
+    """The sum of a table's rows at places `(n, Tx, batch)`: `(Tx, batch, width)`, for a table `(n_inputs, width)`."""
+    rows = tf.add_n([tf.gather(table, place) for place in tf.unstack(places)])
+    return rows, lambda upstream: [_table_gradient(table, places, upstream), tf.zeros_like(places)]
+
+
 def _lstm(
     row: Rows, keep: tf.Tensor, recurrent: tf.Tensor, a0: tf.Tensor, c0: tf.Tensor
 ) -> tuple[tuple[tf.Tensor, ...], Backward]:

@@ -10,15 +10,18 @@ after Cho et al. (2014) in the `reset_after` form. What is prepared once, so tha
 - `bind` looks everything up: the slices of the states and the functions of numpy. What is left in a step are calls
   with positional arguments, which numpy answers in half the time that `out=` takes.
 
+What the first layer reads differs from model to model, so its product is the caller's: `in_order` and `bias` say how.
+With one state through depth, all layers work on the same slice.
+
 Every line serves a batch and a single row: `...` stands for the batch, or for nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from seqgen.modelfile import Architecture
 from seqgen.runtime.product import Kernel
 
 Layers = tuple[Callable[[np.ndarray], None], list[Callable[[], None]]]  # the first takes its input product, with bias
@@ -26,35 +29,62 @@ Layers = tuple[Callable[[np.ndarray], None], list[Callable[[], None]]]  # the fi
 _HALF = np.array(0.5, np.float32)  # an array, since numpy converts a Python float anew at every call
 
 
+class Layer(NamedTuple):
+    """The tensors of a cell as a model file has them; see `seqgen.architecture.tensor_shapes`."""
+
+    kernel: np.ndarray
+    recurrent: np.ndarray
+    bias: np.ndarray
+
+
+def layers_of(weights: Mapping[str, np.ndarray], stack: str, count: int) -> list[Layer]:
+    """The layers of the stack whose tensors are called `stack/0/kernel` and so on."""
+    names = ("kernel", "recurrent_kernel", "bias")
+    return [Layer(*(weights[f"{stack}/{layer}/{name}"] for name in names)) for layer in range(count)]
+
+
 class LSTM:
     """A stack of LSTM cells; its gates lie in the order input, forget, output, candidate."""
 
     n_states = 2
 
-    def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
-        self.n_a = n_a = architecture.n_a
+    def __init__(self, layers: Sequence[Layer], *, through_depth: bool = False) -> None:
+        """layers: the first one's kernel is left to the caller."""
+        self.n_a = n_a = len(layers[0].recurrent)
         i, f, g, o = (np.arange(gate * n_a, (gate + 1) * n_a) for gate in range(4))  # Keras' order
-        order = np.concatenate([i, f, o, g])
-        scale = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), n_a)
-        kernels, recurrent, self.biases = _stack(architecture, weights, lambda array: array[..., order] * scale)
-        self.table = kernels[0] + _first_rows(self.biases[0], architecture)
+        self._order = np.concatenate([i, f, o, g])
+        self._scale = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), n_a)
+        self._biases = [self.in_order(layer.bias) for layer in layers]
         # What a layer multiplies: [its input, its hidden state], and for the first its hidden state alone.
-        pairs = zip(kernels[1:], recurrent[1:], strict=True)
-        self.kernels = [Kernel(recurrent[0]), *(Kernel(np.concatenate(pair)) for pair in pairs)]
+        self._kernels = [Kernel(self.in_order(layers[0].recurrent))]
+        self._slices = [slice(0, n_a)]
+        for index, layer in enumerate(layers[1:]):
+            if through_depth:  # the two are the same numbers
+                self._kernels.append(Kernel(self.in_order(layer.kernel + layer.recurrent)))
+                self._slices.append(slice(0, n_a))
+            else:
+                self._kernels.append(Kernel(self.in_order(np.concatenate([layer.kernel, layer.recurrent]))))
+                self._slices.append(slice(index * n_a, (index + 2) * n_a))
+        self.width = self._slices[-1].stop  # of a state
+        self.bias = self._biases[0]
+
+    def in_order(self, array: np.ndarray) -> np.ndarray:
+        """A copy, float32, its last axis `4 n_a` as the steps have it; for kernel and bias of an input product."""
+        return np.ascontiguousarray(np.asarray(array, np.float32)[..., self._order] * self._scale)
 
     def bind(self, state: Sequence[np.ndarray]) -> Layers:
-        """The layers' steps, each updating `state` `(..., layers * n_a)` in place; they share their buffers."""
+        """The layers' steps, each updating `state` `(..., width)` in place; they share their buffers."""
         gates = np.empty((*state[0].shape[:-1], 4 * self.n_a), np.float32)
-        layers = [self._layer(index, gates, *state) for index in range(len(self.kernels))]
-        return layers[0], [partial(step, bias) for step, bias in zip(layers[1:], self.biases[1:], strict=True)]
+        layers = [self._layer(index, gates, *state) for index in range(len(self._kernels))]
+        return layers[0], [partial(step, bias) for step, bias in zip(layers[1:], self._biases[1:], strict=True)]
 
     def _layer(
         self, layer: int, gates: np.ndarray, a_all: np.ndarray, c_all: np.ndarray
     ) -> Callable[[np.ndarray], None]:
         n_a, half = self.n_a, _HALF
-        begin, end = layer * n_a, (layer + 1) * n_a
-        product = self.kernels[layer].onto(a_all[..., max(begin - n_a, 0) : end], gates)
-        a, c = a_all[..., begin:end], c_all[..., begin:end]
+        read = self._slices[layer]
+        product = self._kernels[layer].onto(a_all[..., read], gates)
+        a, c = a_all[..., read.stop - n_a : read.stop], c_all[..., read.stop - n_a : read.stop]
         sigmoids = gates[..., : 3 * n_a]
         i, f, o, g = (gates[..., k * n_a : (k + 1) * n_a] for k in range(4))
         add, multiply, tanh = np.add, np.multiply, np.tanh
@@ -79,27 +109,35 @@ class GRU:
 
     n_states = 1
 
-    def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
-        self.n_a = n_a = architecture.n_a
-        scale = np.repeat(np.array([0.5, 0.5, 1], np.float32), n_a)
-        kernels, recurrent, biases = _stack(architecture, weights, lambda array: array * scale)
+    def __init__(self, layers: Sequence[Layer], *, through_depth: bool = False) -> None:
+        """See `LSTM`."""
+        self.n_a = n_a = len(layers[0].recurrent)
+        self._scale = np.repeat(np.array([0.5, 0.5, 1], np.float32), n_a)
+        biases = [self.in_order(layer.bias) for layer in layers]
         # The recurrent bias stays apart for the candidate only, where the reset gate comes in between.
-        self.biases = [bias[0] + np.where(np.arange(3 * n_a) < 2 * n_a, bias[1], 0) for bias in biases]
-        self.candidate_biases = [bias[1, 2 * n_a :].copy() for bias in biases]
-        self.table = kernels[0] + _first_rows(self.biases[0], architecture)
-        self.kernels = [Kernel(array) for array in kernels[1:]]  # of the second layer and up
-        self.recurrent = [Kernel(array) for array in recurrent]
+        self._biases = [bias[0] + np.where(np.arange(3 * n_a) < 2 * n_a, bias[1], 0) for bias in biases]
+        self._candidate_biases = [bias[1, 2 * n_a :].copy() for bias in biases]
+        self._kernels = [Kernel(self.in_order(layer.kernel)) for layer in layers[1:]]  # of the second layer and up
+        self._recurrent = [Kernel(self.in_order(layer.recurrent)) for layer in layers]
+        starts = [0 if through_depth else index * n_a for index in range(len(layers))]
+        self._slices = [slice(start, start + n_a) for start in starts]
+        self.width = self._slices[-1].stop
+        self.bias = self._biases[0]
+
+    def in_order(self, array: np.ndarray) -> np.ndarray:
+        """See `LSTM.in_order`; `3 n_a`."""
+        return np.asarray(array, np.float32) * self._scale
 
     def bind(self, state: Sequence[np.ndarray]) -> Layers:
         """See `LSTM.bind`."""
         x, inner = (np.empty((*state[0].shape[:-1], 3 * self.n_a), np.float32) for _ in range(2))
-        layers = [self._layer(index, inner, *state) for index in range(len(self.recurrent))]
+        layers = [self._layer(index, inner, *state) for index in range(len(self._recurrent))]
         return layers[0], [self._upper(index, step, x, *state) for index, step in enumerate(layers[1:], 1)]
 
     def _layer(self, layer: int, inner: np.ndarray, a_all: np.ndarray) -> Callable[[np.ndarray], None]:
-        n_a, half, bias = self.n_a, _HALF, self.candidate_biases[layer]
-        a = a_all[..., layer * n_a : (layer + 1) * n_a]
-        product = self.recurrent[layer].onto(a, inner)
+        n_a, half, bias = self.n_a, _HALF, self._candidate_biases[layer]
+        a = a_all[..., self._slices[layer]]
+        product = self._recurrent[layer].onto(a, inner)
         gates, candidate = inner[..., : 2 * n_a], inner[..., 2 * n_a :]
         update, reset = inner[..., :n_a], inner[..., n_a : 2 * n_a]
         add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
@@ -123,8 +161,8 @@ class GRU:
     def _upper(
         self, layer: int, step: Callable[[np.ndarray], None], x: np.ndarray, a_all: np.ndarray
     ) -> Callable[[], None]:
-        product = self.kernels[layer - 1].onto(a_all[..., (layer - 1) * self.n_a : layer * self.n_a], x)
-        bias, add = self.biases[layer], np.add
+        product = self._kernels[layer - 1].onto(a_all[..., self._slices[layer - 1]], x)
+        bias, add = self._biases[layer], np.add
 
         def whole() -> None:
             product()  # to x (..., 3 n_a)
@@ -132,21 +170,3 @@ class GRU:
             step(x)
 
         return whole
-
-
-def _stack(
-    architecture: Architecture, weights: Mapping[str, np.ndarray], prepare: Callable[[np.ndarray], np.ndarray]
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Kernels, recurrent kernels and biases of all layers, each a prepared copy with contiguous rows."""
-
-    def named(name: str) -> list[np.ndarray]:
-        arrays = [np.asarray(weights[f"layers/{layer}/{name}"], np.float32) for layer in range(architecture.layers)]
-        return [np.ascontiguousarray(prepare(array)) for array in arrays]
-
-    return named("kernel"), named("recurrent_kernel"), named("bias")
-
-
-def _first_rows(bias: np.ndarray, architecture: Architecture) -> np.ndarray:
-    """What to add to the first kernel: the bias in the rows of the ids, of which every step takes exactly one."""
-    rows = np.arange(architecture.n_values + sum(architecture.feature_sizes)) < architecture.n_values
-    return np.where(rows[:, None], bias, np.float32(0))

@@ -23,6 +23,12 @@ class Kernel:
         self.matrix = np.ascontiguousarray(matrix)
         self._blocks: np.ndarray | None = None  # (m / width, n, width)
 
+    def times(self, x: np.ndarray) -> np.ndarray:
+        """`x @ matrix`, x `(rows, n)`."""
+        out = np.empty((len(x), self.matrix.shape[1]), np.float32)
+        self.onto(x, out)()
+        return out
+
     def onto(self, x: np.ndarray, out: np.ndarray) -> Callable[[], object]:
         """The function that writes `x @ matrix` to `out`: x `(n,)` or `(rows, n)`, out, contiguous, alike."""
         rows, (n, m) = x.size // x.shape[-1], self.matrix.shape

@@ -9,6 +9,7 @@ import tensorflow as tf
 from seqgen.architecture import Seq2Seq
 from seqgen.corpus.pair_batches import PairBatch, PairBatches
 from seqgen.corpus.pair_dataset import PairDataset
+from seqgen.corpus.pair_sequences import longest, transpositions
 from seqgen.encodings.grid import CONTROLS
 from seqgen.errors import ConfigError
 from seqgen.evaluate import score_pairs
@@ -38,6 +39,7 @@ class PairLearner:
         if start is not None:
             raise ConfigError("an encoder-decoder cannot begin from another model; leave that out")
         tokens = sum(int(pair.targets.sum()) for pair in dataset.train)
+        sides = dataset.source_spelling, dataset.spelling
         self.settings = settings.resolved(tokens, len(dataset.train))
         self._dataset = dataset
         self.architecture = architecture_of(dataset, self.settings)
@@ -47,7 +49,7 @@ class PairLearner:
             seed=self.settings.seed,
             reversed=self.architecture.reversed,
             length=self.architecture.length,
-            transpositions=dataset.transpositions if self.settings.transpose else None,
+            transpositions=transpositions(*sides, dataset.train) if self.settings.transpose else None,
         )
         self.batches_per_epoch = self._batches.batches_per_epoch
         self.tokens_per_batch = tokens / self.batches_per_epoch
@@ -110,23 +112,21 @@ class PairNetwork:
 
 def architecture_of(dataset: PairDataset, settings: PairSettings) -> Seq2Seq:
     """What resolved settings make for such pairs."""
-    source, target = dataset.source_vocabulary, dataset.vocabulary
-    first = dataset.train[0]
+    source, target = dataset.source_spelling, dataset.spelling
     feature_sizes: tuple[int, ...] = ()
     alignment = (0, 1)
-    if dataset.encoding is not None and target is not None:
-        feature_sizes = tuple(dataset.encoding.grammar(target).feature_sizes)
-        if dataset.encoding.unit == "music":
-            alignment = CONTROLS, int(dataset.encoding.options["parts"])
-    longest = max(max(len(pair.source), len(pair.target) - (target is not None)) for pair in dataset.train)
+    if target.encoding is not None and target.vocabulary is not None:
+        feature_sizes = tuple(target.encoding.grammar(target.vocabulary).feature_sizes)
+        if target.unit == "music":
+            alignment = CONTROLS, int(target.encoding.options["parts"])
     return settings.architecture(
-        source_values=first.source.shape[1] if source is None else len(source),
-        n_values=first.target.shape[1] if target is None else len(target),
-        source_vectors=source is None,
-        target_vectors=target is None,
+        source_values=source.values,
+        n_values=target.values,
+        source_vectors=source.unit == "vectors",
+        target_vectors=target.unit == "vectors",
         feature_sizes=feature_sizes,
         alignment=alignment,
-        length=longest,
+        length=max(longest(dataset.train)),
     )
 
 

@@ -192,6 +192,7 @@ _MADE: dict[str, tuple[str, dict[str, Any]]] = {
     "notes-joint": ("notes", {"joint": True}),
     "notes-joint-sees": ("notes", {"joint": True, "sees": "1 3"}),
     "chorale": ("chorale", {}),
+    "chorale-one": ("chorale", {"parts": 1}),
     "chorale-triplets": ("chorale", {"grid": 12, "parts": 2}),
     "chorale-sees": ("chorale", {"parts": 3, "sees": "key bar sounding parallel 1 2"}),
     "frames": ("frames", {}),

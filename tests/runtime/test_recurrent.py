@@ -7,7 +7,7 @@ import pytest
 
 from seqgen.errors import ConfigError, ModelFileError, TokenError
 from seqgen.modelfile import Architecture, Corpus, Header, Side, Sides, Training, tensor_shapes
-from seqgen.runtime import RecurrentStepper, recurrent, stepper
+from seqgen.runtime import RecurrentStepper, stack, stepper
 from seqgen.threads import one_thread
 
 SHAPES = [  # n_a, layers, n_values, feature_sizes
@@ -161,8 +161,8 @@ def test_two_states_may_take_turns(architecture, batch):
 
 @architectures
 def test_a_batch_shared_out_equals_the_whole(architecture, monkeypatch):
-    monkeypatch.setattr(recurrent, "_WORTH", 1)
-    monkeypatch.setattr(recurrent, "_FEWEST", 2)
+    monkeypatch.setattr(stack, "_WORTH", 1)
+    monkeypatch.setattr(stack, "_FEWEST", 2)
     weights = random_weights(architecture)
     shared, alone = (RecurrentStepper(architecture, weights, threads=threads) for threads in (3, 1))
     for batch in (7, 2, 9):
@@ -272,7 +272,7 @@ def test_a_large_model_gives_the_same_numbers_on_any_number_of_threads(cell, mon
     """Else the same seed would give another piece on another machine's day. Its products are shared out."""
     architecture = Architecture(cell=cell, n_a=1024, layers=1, n_values=50)
     weights = random_weights(architecture, scale=0.05)
-    monkeypatch.setattr(recurrent, "_WIDE", 1_000_000)
+    monkeypatch.setattr(stack, "_WIDE", 1_000_000)
     ids, _ = random_inputs(architecture, 1, steps=10)
     found = []
     for threads in (1, 2, 4):
