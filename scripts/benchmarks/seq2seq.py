@@ -25,7 +25,7 @@ import seq2seq_ours
 import seq2seq_torch
 import tensorflow as tf
 from seq2seq_tasks import TASKS, Decode, Task, random_pairs, random_weights
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 BATCHES = (1, 64)  # when decoding
 WIDTHS = (1, 5)
@@ -169,6 +169,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="contestants whose name holds this")
     arguments = parser.parse_args()
     tf.get_logger().setLevel("ERROR")  # every decoding compiles the same functions anew, on which it remarks
+    for library in threadpool_info():
+        if library["user_api"] == "blas":  # an environment variable may have chosen its kernels
+            print(f"BLAS: {library['internal_api']} {library['version']}, {library.get('architecture')} kernels")
     tasks, parts, lines = [TASKS[name] for name in arguments.tasks.split(",")], arguments.parts.split(","), []
     for task in tasks if "training" in parts else []:
         everyone = training(task, arguments.only)

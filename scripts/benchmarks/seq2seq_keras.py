@@ -113,7 +113,7 @@ def training(
         model.compile("adam", loss, jit_compile=jit)
         inputs = tuple(data) if len(data) > 1 else data[0]
         batches = tf.data.Dataset.from_tensors((inputs, targets)).repeat(BATCHES).cache().prefetch(2)
-        return lambda: model.fit(batches, verbose=0), BATCHES, logits
+        return lambda: model.fit(batches, shuffle=False, verbose=0), BATCHES, logits
 
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
