@@ -27,8 +27,8 @@ class Stepper(Protocol):
         """Take one id a row, return logits `(batch, n_values)` float32 for the next, and the new state.
 
         ids `(batch,)` ints; features `(batch, n_features)` ints where the model was trained with some. The logits are
-        valid until the next call. `state` is consumed: use `take` to keep a copy. Its rows may be overwritten with those of
-        another state before it is used.
+        valid until the next call. `state` is consumed: use `take` to keep a copy. Before it is used, its rows may be
+        overwritten with those of another state, or change places.
         """
         ...
 

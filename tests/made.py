@@ -9,7 +9,7 @@ from seqgen import Model, __version__, encodings, modelfile
 from seqgen.corpus import Corpus, Document
 from seqgen.corpus.dataset import prepare
 from seqgen.corpus.packed import digest
-from seqgen.modelfile import Architecture, Header, Side, Sides, Training, tensor_shapes
+from seqgen.modelfile import Architecture, Header, Seq2Seq, Side, Sides, Training, tensor_shapes
 from seqgen.piece import Key, Meter, Part, Piece, Tempo
 from seqgen.runtime import RecurrentStepper
 from seqgen.vocabulary import Vocabulary
@@ -80,7 +80,7 @@ def vocabulary_of(encoding: encodings.Encoding, sources: Sequence[Piece | str]) 
     return encoding.vocabulary([sequence for source in sources for sequence in encoding.encode(source)])
 
 
-def random_weights(architecture: Architecture, seed: int = 0, scale: float = 0.5) -> dict[str, np.ndarray]:
+def random_weights(architecture: Architecture | Seq2Seq, seed: int = 0, scale: float = 0.5) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
     shapes = tensor_shapes(architecture)
     return {name: random.normal(size=shape, scale=scale).astype(np.float32) for name, shape in shapes.items()}

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from made import piece, untrained
+from made_pairs import untrained_pairs
 
 import seqgen
 from seqgen.originality import CopyIndex
@@ -12,7 +13,7 @@ from seqgen.originality import CopyIndex
 PUBLIC = ["Corpus", "Event", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]
 BASE = {"msgspec", "numpy", "safetensors", "seqgen", "threadpoolctl"}
 HELPERS = {"typing_extensions", "cython_runtime"}  # of the above, as their versions have it
-HEAVY = {"tensorflow", "keras", "music21", "symusic", "rich", "h5py", "scipy"}
+HEAVY = {"tensorflow", "keras", "music21", "symusic", "rich", "h5py", "scipy", "matplotlib", "sacrebleu"}
 
 # runs the command that follows, then lists the top-level modules that it loaded
 WRAPPER = """
@@ -72,7 +73,10 @@ print("importlib.metadata" in sys.modules, word_pattern.cache_info().currsize)
     assert done.stdout.split() == ["False", "0"]
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "generate --help", "train --help", "evaluate --help"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "--version", *(f"{name} --help" for name in ("generate", "train", "evaluate", "translate", "embed"))],
+)
 def test_help_is_light(arguments):
     found = loaded(*arguments.split())
     assert found <= BASE | HELPERS | {"click"}
@@ -110,6 +114,23 @@ def test_generating_is_light(tmp_path, encoding, ending):
         "generate", "-m", str(tmp_path / "model.safetensors"), "--steps", "10", "--seed", "1", "-o", str(target)
     )  # fmt: skip
     assert target.stat().st_size > 0
+    assert found <= BASE | HELPERS | {"click"}
+    assert not found & HEAVY
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["translate", "Go.", "--beam", "2", "--attention-plot", "a.html"],
+        ["translate", "Go.", "--sample", "--attention-plot", "a.svg"],
+        ["embed", "Go.", "Be nice.", "--plot", "p.svg", "--neighbours", "1", "-o", "v.npy"],
+    ],
+)
+def test_translating_is_light(tmp_path, monkeypatch, arguments):
+    untrained_pairs("attention").save(tmp_path / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    found = loaded(*arguments)
+    assert len(list(tmp_path.iterdir())) > 1
     assert found <= BASE | HELPERS | {"click"}
     assert not found & HEAVY
 

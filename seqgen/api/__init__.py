@@ -1,6 +1,7 @@
 """The public Python interface: load, train, generate, read, write."""
 
-from seqgen.api.model import Model, load
+from seqgen.api.load import load
+from seqgen.api.model import Model
 from seqgen.api.train import train
 from seqgen.corpus import Corpus, load_corpus
 from seqgen.formats import read, write

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -29,7 +28,7 @@ from seqgen.sampling import Setting
 from seqgen.vocabulary import UNK, Vocabulary
 
 # what may come of values that nothing but a damaged file holds
-_UNUSABLE = (
+UNUSABLE = (
     ConfigError, TokenError, msgspec.ValidationError, ValueError, LookupError, ArithmeticError, RecursionError,
 )  # fmt: skip
 
@@ -60,7 +59,16 @@ class Model:
         digest: str = "",
         name: str = "",
     ) -> None:
-        """index: what tells copies, as tensors; digest, name: of the file, where there is one."""
+        """index: what tells copies, as tensors; digest, name: of the file, where there is one.
+
+        Raises:
+            ModelFileError: it is an encoder-decoder, or cannot be used.
+        """
+        if header.kind != "generator":
+            raise ModelFileError(
+                f"{name or 'this model'} turns a source into a target: 'seqgen translate' uses it, of music 'seqgen"
+                " harmonize'"
+            )
         self.header, self.weights, self.digest, self.name = header, weights, digest, name
         self._index = dict(index or {})
         side = header.sides.target
@@ -73,7 +81,7 @@ class Model:
             for begin in self.statistics.controls:
                 for place, token in zip(range(CONTROLS), begin.split(" "), strict=True):
                     check_control(token, place)
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             reason = str(error)[:300]
             raise ModelFileError(f"the model's encoding, vocabulary or statistics cannot be used: {reason}") from error
         if len(self.statistics.velocities) != len(LEVELS):
@@ -285,12 +293,11 @@ class Model:
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """The model in a file that `seqgen train` wrote, or one of those that come with seqgen, by its name.
+    """The generator in a file that `seqgen train` wrote, or one of those that come with seqgen, by its name.
 
     Raises:
-        ModelFileError: no such file, not a seqgen model, damaged, or written by a newer seqgen.
+        ModelFileError: no such file, an encoder-decoder, not a seqgen model, damaged, or written by a newer seqgen.
     """
-    shipped_path = None if Path(path).exists() else shipped.path(os.fspath(path))
-    file = shipped_path or path
+    file = shipped.located(path)
     index = modelfile.load_index(file, TENSORS)
     return Model(*modelfile.load(file), index, digest=modelfile.digest(file), name=os.fspath(path))

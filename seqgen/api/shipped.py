@@ -1,5 +1,6 @@
 """The models that come with seqgen, each with a card: what it learned from, how, and how well."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -37,3 +38,8 @@ def path(name: str) -> Path | None:
     folder = bundled("shipped")
     file = folder / f"{name}.safetensors" if folder and name.isascii() and name.replace("-", "").isalnum() else None
     return file if file is not None and file.is_file() else None
+
+
+def located(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Where the model of that name is: the file itself, if there is one, else what comes with seqgen."""
+    return name if Path(name).exists() else path(os.fspath(name)) or name

@@ -9,6 +9,7 @@ from seqgen.cli import console
 
 if TYPE_CHECKING:
     from seqgen.api.model import Model
+    from seqgen.api.translator import Translator
 
 DEFAULT_MODEL = "model.safetensors"
 BINARY = ("mid", "npy")
@@ -22,6 +23,23 @@ def loaded(name: str | None) -> "Model":
     if name is None and not Path(DEFAULT_MODEL).exists():
         console.say(f"there is no {DEFAULT_MODEL} in this folder, so this is {DEFAULT}, which comes with seqgen")
         name = DEFAULT
+    return load(name or DEFAULT_MODEL)
+
+
+def loaded_translator(name: str | None) -> "Translator":
+    """The encoder-decoder of that file or name; without one that of this folder.
+
+    Raises:
+        ModelFileError: there is none, or it is a generator.
+    """
+    from seqgen.api.translator import load
+    from seqgen.errors import ModelFileError
+
+    if name is None and not Path(DEFAULT_MODEL).exists():
+        raise ModelFileError(
+            f"there is no {DEFAULT_MODEL} in this folder: name a model with -m, or make one of pairs with"
+            " 'seqgen train pairs.tsv'"
+        )
     return load(name or DEFAULT_MODEL)
 
 
@@ -65,8 +83,13 @@ def targets(output: str | None, count: int) -> list[Path]:
         raise ConfigError(f"cannot write {output}: there is no folder {str(path.parent)!r}")
     if count == 1 and "{n}" not in path.name:
         return [path]
+    return [numbered(path, number + 1) for number in range(count)]
+
+
+def numbered(path: Path, number: int) -> Path:
+    """The file of a number: where {n} stands in the name, else before its ending."""
     pattern = path.name if "{n}" in path.name else f"{path.stem}-{{n}}{path.suffix}"
-    return [path.with_name(pattern.replace("{n}", str(number + 1))) for number in range(count)]
+    return path.with_name(pattern.replace("{n}", str(number)))
 
 
 def write(sources: Sequence[Any], files: Sequence[Path], format_: str) -> None:

@@ -103,7 +103,7 @@ class PairBatches:
                 table = tables[index]
                 read, written, seen = table.source[read], table.target[written], table.features[columns, seen]
             steps = slice(0, len(read)) if self._length else slice(bucket.source - len(read), None)
-            source[row, steps] = read
+            source[row, steps] = read_order(read, self._reversed)
             real[row, slice(None) if self._length else steps] = 1
             places = len(sequence.targets)
             if written.ndim == 1:

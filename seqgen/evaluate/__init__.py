@@ -1,6 +1,7 @@
-"""Scoring a stepper on held-out sequences, the n-gram baseline it is held against, and statistics of pieces."""
+"""Scoring a stepper on held-out sequences and pairs, the n-gram baseline for the former, and statistics of pieces."""
 
 from seqgen.evaluate.ngram import NgramStepper
+from seqgen.evaluate.pairs import PairScore, greedy, score_pairs
 from seqgen.evaluate.score import Score, score, surprises
 from seqgen.evaluate.statistics import VOICE_RANGES, Comparison, compare, whole_groups
 from seqgen.evaluate.typical import Typical, place, typical
@@ -9,11 +10,14 @@ __all__ = [
     "VOICE_RANGES",
     "Comparison",
     "NgramStepper",
+    "PairScore",
     "Score",
     "Typical",
     "compare",
+    "greedy",
     "place",
     "score",
+    "score_pairs",
     "surprises",
     "typical",
     "whole_groups",

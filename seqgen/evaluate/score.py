@@ -182,9 +182,9 @@ def _score_pieces(
             begun[lanes[index]] = stepper.take(state, np.array([index]))
         features = flat.features[places] if flat.features.shape[1] else None
         logits, state = stepper.step(flat.ids[places].astype(np.int64), state, features)
-        cost, hit = _cost(logits, masks[flat.masks[places]], flat.targets[places])
+        more, hit = cost(logits, masks[flat.masks[places]], flat.targets[places])
         counted = places >= begins[lanes]
-        nats[places[counted]], hits[places[counted]] = cost[counted], hit[counted]
+        nats[places[counted]], hits[places[counted]] = more[counted], hit[counted]
         places += 1
         kept = np.ones(len(lanes), bool)
         for index in np.flatnonzero(places == ends[lanes]):
@@ -206,15 +206,20 @@ def _put(state: State, row: int, values: State) -> None:
         array[row] = value[0]
 
 
-def _cost(logits: np.ndarray, legal: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cost(logits: np.ndarray, legal: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nats `(rows,)` float64 of the targets, over the legal ids, and whether each is the most probable of these.
+
+    Raises:
+        SamplingError: the model gives a target no finite probability.
+    """
     scores = np.where(legal, logits.astype(np.float64), -np.inf)
     rows = np.arange(len(targets))
     highest = scores.max(axis=1)
     with np.errstate(invalid="ignore"):  # infinities: said below
-        cost = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1)) - scores[rows, targets]
-    if not np.isfinite(cost[legal[rows, targets]]).all():
+        nats = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1)) - scores[rows, targets]
+    if not np.isfinite(nats[legal[rows, targets]]).all():
         raise SamplingError("the model's logits are not finite; its weights are damaged")
-    return cost, scores.argmax(axis=1) == targets
+    return nats, scores.argmax(axis=1) == targets
 
 
 def _summary(

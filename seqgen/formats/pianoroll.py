@@ -105,12 +105,12 @@ def to_svg(piece: Piece, highlights: Sequence[Highlight] = ()) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.split()[0]}" height="{size.split()[1]}"'
         f' viewBox="0 0 {size}" role="img" font-family="{FONT}">',
-        f"<title>{_text(title)}</title>",
-        f"<desc>{_text(f'Piano roll: {summary}' + (f'. Parts: {names}' if names else ''))}</desc>",
-        *(f"<metadata>{_text(text)}</metadata>" for text in provenance),
+        f"<title>{escaped(title)}</title>",
+        f"<desc>{escaped(f'Piano roll: {summary}' + (f'. Parts: {names}' if names else ''))}</desc>",
+        *(f"<metadata>{escaped(text)}</metadata>" for text in provenance),
         f'<rect width="100%" height="100%" rx="6" fill="{PAPER}"/>',
-        _label(MARGIN, MARGIN + 14, title, 17, INK, 'font-weight="600"'),
-        _label(MARGIN, MARGIN + 34, summary, 12, SOFT),
+        text_element(MARGIN, MARGIN + 14, title, 17, INK, 'font-weight="600"'),
+        text_element(MARGIN, MARGIN + 34, summary, 12, SOFT),
         *_legend_marks(legend),
         *_lanes(frame),
         *_bar_lines(frame, layout),
@@ -178,7 +178,7 @@ def _legend_marks(legend: Iterable[tuple[float, int, str, str]]) -> Iterator[str
     for x, row, colour, name in legend:
         y = MARGIN + 44 + 20 * row
         yield f'<rect x="{x:.1f}" y="{y + 2:.1f}" width="14" height="10" rx="2.5" fill="{colour}"/>'
-        yield _label(x + 20, y + 11, name, 12, INK)
+        yield text_element(x + 20, y + 11, name, 12, INK)
 
 
 def _lanes(frame: _Frame) -> Iterator[str]:
@@ -206,12 +206,12 @@ def _lanes(frame: _Frame) -> Iterator[str]:
         for pitch in frame.pitched:
             if pitch % 12 == 0:
                 y = frame.y(pitch, False) + frame.lane / 2 + 3.7
-                yield _label(keyboard - 6, y, f"C{pitch // 12 - 1}", 11, SOFT, 'text-anchor="end"')
+                yield text_element(keyboard - 6, y, f"C{pitch // 12 - 1}", 11, SOFT, 'text-anchor="end"')
     for index, pitch in enumerate(frame.drums):
         y = frame.y(pitch, True)
         if index % 2 == 0:
             yield f'<rect x="{frame.left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{DRUM_LANE}" fill="{SHADE}"/>'
-        yield _label(frame.left - 6, y + 11, _drum_name(pitch), 11, SOFT, 'text-anchor="end"')
+        yield text_element(frame.left - 6, y + 11, _drum_name(pitch), 11, SOFT, 'text-anchor="end"')
     if frame.drums:
         height = len(frame.drums) * DRUM_LANE
         box = f'x="{frame.left:.1f}" y="{frame.drum_top:.1f}" width="{width:.1f}" height="{height:.1f}"'
@@ -234,7 +234,7 @@ def _bar_lines(frame: _Frame, layout: Sequence[engraving.Bar]) -> Iterator[str]:
     every = next((step for step in (1, 2, 4, 5, 10, 20, 50, 100) if step * room >= 26), 200)
     for bar in layout:
         if bar.number and (bar.number == 1 or bar.number % every == 0):
-            yield _label(frame.x(bar.start) + 2, frame.top - 5, str(bar.number), 10, SOFT)
+            yield text_element(frame.x(bar.start) + 2, frame.top - 5, str(bar.number), 10, SOFT)
 
 
 def _mark_labels(frame: _Frame, marks: Iterable[Text]) -> Iterator[str]:
@@ -243,7 +243,7 @@ def _mark_labels(frame: _Frame, marks: Iterable[Text]) -> Iterator[str]:
     for mark in sorted(marks, key=lambda mark: mark.tick):
         x, text = frame.x(mark.tick) + 2, _shortened(mark.text)
         if x >= free:
-            yield _label(x, frame.top - 19, text, 11, INK)
+            yield text_element(x, frame.top - 19, text, 11, INK)
             free = x + LETTER * len(text) + 4
 
 
@@ -254,7 +254,7 @@ def _frames(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) -> Ite
         yield (
             f'<rect x="{left:.1f}" y="{top:.1f}" width="{frame.x(highlight.end) - left:.1f}"'
             f' height="{bottom - top:.1f}" rx="4" fill="{FOUND}" fill-opacity="0.7" stroke="{_colour(highlight.part)}"'
-            f' stroke-width="1.5"><title>{_text(highlight.label)}</title></rect>'
+            f' stroke-width="1.5"><title>{escaped(highlight.label)}</title></rect>'
         )
 
 
@@ -273,7 +273,7 @@ def _frame_labels(piece: Piece, frame: _Frame, highlights: Iterable[Highlight]) 
             base += 11  # below one that it would cover
         placed.append((begin, end, base))
         for colour, more in ((PAPER, halo), (INK, weight)):
-            yield _label(begin, base, text, 10, colour, more)
+            yield text_element(begin, base, text, 10, colour, more)
 
 
 def _corners(piece: Piece, frame: _Frame, highlight: Highlight) -> tuple[float, float, float]:
@@ -291,7 +291,7 @@ def _notes(piece: Piece, frame: _Frame) -> Iterator[str]:
         if not notes:
             continue
         height = (DRUM_LANE if part.drums else frame.lane) - 1.4
-        yield f'<g fill="{_colour(index)}">' + (f"<title>{_text(part.name)}</title>" if part.name else "")
+        yield f'<g fill="{_colour(index)}">' + (f"<title>{escaped(part.name)}</title>" if part.name else "")
         for onset, duration, pitch, velocity, _ in notes:
             x, y = frame.x(onset), frame.y(pitch, part.drums) + 0.7
             # a drum has no length worth showing
@@ -319,10 +319,12 @@ def _line(path: str, colour: str) -> str:
     return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1"/>'
 
 
-def _label(x: float, y: float, text: str, size: int, colour: str, more: str = "") -> str:
+def text_element(x: float, y: float, text: str, size: float, colour: str, more: str = "") -> str:
+    """A line of an SVG picture; more: attributes."""
     more = f" {more}" if more else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"{more}>{_text(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.3g}" fill="{colour}"{more}>{escaped(text)}</text>'
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """As the text of an element."""
     return escape(NOT_XML.sub("", text), quote=False)

@@ -21,7 +21,7 @@ class Kernel:
     def __init__(self, matrix: np.ndarray) -> None:
         """matrix `(n, m)` float32."""
         self.matrix = np.ascontiguousarray(matrix)
-        self._blocks: np.ndarray | None = None  # (m / width, n, width)
+        self._blocks: tuple[np.ndarray, np.ndarray] | None = None  # (m // width, n, width), and the columns left over
 
     def times(self, x: np.ndarray) -> np.ndarray:
         """`x @ matrix`, x `(rows, n)`."""
@@ -34,8 +34,15 @@ class Kernel:
         rows, (n, m) = x.size // x.shape[-1], self.matrix.shape
         if rows == 1:
             return partial(x.dot, self.matrix, out)  # numpy answers it sooner than matmul
-        if m % _WIDTH or rows * n * _WIDTH > _SMALL or rows * n * m <= _SMALL:
+        whole = m - m % _WIDTH  # columns in blocks
+        if not whole or rows * n * _WIDTH > _SMALL or rows * n * m <= _SMALL:
             return partial(np.matmul, x, self.matrix, out)  # `dot` would copy x, which lies among other layers' rows
         if self._blocks is None:
-            self._blocks = np.ascontiguousarray(self.matrix.reshape(n, -1, _WIDTH).swapaxes(0, 1))
-        return partial(np.matmul, x, self._blocks, out.reshape(rows, -1, _WIDTH).swapaxes(0, 1))
+            columns = self.matrix[:, :whole].reshape(n, -1, _WIDTH)
+            self._blocks = np.ascontiguousarray(columns.swapaxes(0, 1)), np.ascontiguousarray(self.matrix[:, whole:])
+        blocks, rest = self._blocks
+        product = partial(np.matmul, x, blocks, out[:, :whole].reshape(rows, -1, _WIDTH).swapaxes(0, 1))
+        if whole == m:
+            return product
+        last = partial(np.matmul, x, rest, out[:, whole:])
+        return lambda: (product(), last())

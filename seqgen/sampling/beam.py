@@ -5,13 +5,13 @@ and keeps its score; the search is over when no beginning can still become bette
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqgen.errors import ConfigError, SamplingError
 from seqgen.sampling.sample import TOKENS_A_STEP, Sampled
-from seqgen.sampling.walk import Setting, Walk
+from seqgen.sampling.walk import Row, Setting, Walk
 from seqgen.vocabulary import END
 
 
@@ -24,7 +24,13 @@ class _Beginning(NamedTuple):
 
 
 def beam(
-    setting: Setting, prefix: Sequence[int], steps: int, width: int, *, length_penalty: float = 0.0
+    setting: Setting,
+    prefix: Sequence[int],
+    steps: int,
+    width: int,
+    *,
+    length_penalty: float = 0.0,
+    context: Any = None,
 ) -> list[tuple[Sampled, float]]:
     """At most `width` sequences with their natural log-probabilities (that of END included), the best first.
 
@@ -34,6 +40,7 @@ def beam(
     width: 1 is greedy; with as many as there are sequences the result is exact.
     length_penalty: alpha of Wu et al. (2016, GNMT): log-probabilities are divided by ((5 + length) / 6)^alpha before
     they are compared, the length being that in ids with END. 0 compares them as they are, which favours the short.
+    context: what the decoder reads; see `Stepper.start`.
 
     Probabilities are over what grammar and constraints leave legal. Of equals the one with smaller ids comes first.
 
@@ -46,7 +53,7 @@ def beam(
     if not 0 <= length_penalty <= 10:
         raise ConfigError(f"the length penalty must be 0 (off) to 10, not {length_penalty}")
     must_end = any(bound.must_end for bound in setting.bound)
-    walk = Walk.begin(setting, [prefix], [steps])
+    walk = Walk.begin(setting, [prefix], [steps], None if context is None else [context])
     rows = [_Beginning([], 0, 0.0)]
     finished: list[tuple[float, _Beginning, bool]] = []  # score, the sequence, whether by END
     only_end = np.arange(setting.stepper.n_values) == END
@@ -66,60 +73,56 @@ def beam(
                 mask &= only_end
         if not legal.any() and not finished and rows[0].steps < steps:
             raise SamplingError(walk.why(0))
-        logs = _log_probabilities(walk.logits, legal) + np.array([[row.log_probability] for row in rows])
         following = []
-        for rank, (number, id) in enumerate(_best(logs, rows, 2 * width)):  # half of them may be END
-            row, log_probability = rows[number], float(logs[number, id])
-            if id != END:
-                following.append((number, id, log_probability))
+        for rank, (log_probability, number, id) in enumerate(_best(walk.logits, legal, rows, 2 * width)):
+            if id != END:  # which may be half of them
+                following.append((log_probability, number, id))
             elif rank < width:
-                finish(_Beginning(row.ids, row.steps, log_probability), True)
-        del following[width:]
-        walk = walk.take([number for number, _, _ in following])
-        walk.advance([id for _, id, _ in following])
-        rows = [
-            _Beginning(
-                [*rows[number].ids, id],
-                rows[number].steps + setting.grammar.at_step(place.moment.state),
-                log_probability,
-            )
-            for (number, id, log_probability), place in zip(following, walk.rows, strict=True)
-        ]
-        going = []
-        for number, row in enumerate(rows):
+                finish(_Beginning(rows[number].ids, rows[number].steps, log_probability), True)
+        going: list[tuple[int, _Beginning, Row]] = []
+        for log_probability, number, id in following[:width]:
+            place = walk.after(number, id)
+            done = rows[number].steps + setting.grammar.at_step(place.moment.state)
+            row = _Beginning([*rows[number].ids, id], done, log_probability)
             if not must_end and row.steps >= steps:
                 finish(row, False)
             elif len(row.ids) < steps * TOKENS_A_STEP:
-                going.append(number)
+                going.append((number, row, place))
         # the longest a beginning can become is what a length penalty treats best
         longest = steps * TOKENS_A_STEP if length_penalty else 0
         if len(finished) == width:
             worst = finished[-1][0]
-            going = [number for number in going if score(rows[number].log_probability, longest) >= worst]
-        walk, rows = walk.take(going), [rows[number] for number in going]
+            going = [entry for entry in going if score(entry[1].log_probability, longest) >= worst]
+        rows = [row for _, row, _ in going]
         if rows:
-            walk.feed([row.ids[-1] for row in rows])
+            walk.go_on([number for number, _, _ in going], [place for _, _, place in going], [r.ids[-1] for r in rows])
     if not finished:
         raise SamplingError(f"no sequence came to its end within {steps:,} steps; allow more of them")
     return [(Sampled(one.ids, one.steps, ended), one.log_probability) for _, one, ended in finished]
 
 
-def _log_probabilities(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    """`(rows, n_values)` float64 over the legal ids; -inf elsewhere, and in a row that has none."""
-    scores = np.where(legal, logits.astype(np.float64), -np.inf)
-    highest = scores.max(axis=1, keepdims=True)
-    if not np.isfinite(highest[legal.any(axis=1)]).all():
-        raise SamplingError("the model's logits are not finite; its weights are damaged")
-    scores = scores - np.where(np.isfinite(highest), highest, 0)
-    mass = np.exp(scores).sum(axis=1, keepdims=True)
-    return scores - np.log(np.where(mass > 0, mass, 1))
-
-
-def _best(logs: np.ndarray, rows: Sequence[_Beginning], count: int) -> list[tuple[int, int]]:
-    """The `count` most probable continuations that are possible, as (row, id), best first."""
-    flat = logs.ravel()
-    least = np.partition(flat, -count)[-count] if count < len(flat) else -np.inf
-    places = np.flatnonzero((flat >= least) & (flat > -np.inf))
-    found = [divmod(place, logs.shape[1]) for place in places.tolist()]
-    found.sort(key=lambda pair: (-logs[pair], rows[pair[0]].ids, pair[1]))
+def _best(
+    logits: np.ndarray, legal: np.ndarray, rows: Sequence[_Beginning], count: int
+) -> list[tuple[float, int, int]]:
+    """The `count` most probable continuations that are possible, best first: log-probability of all, row, id."""
+    scores = np.where(legal, logits, np.float32(-np.inf))
+    highest = scores.max(axis=1)
+    finite = np.isfinite(highest)
+    if not finite.all():  # nothing is legal in a row, or the model is damaged
+        if legal[~finite].any():
+            raise SamplingError("the model's logits are not finite; its weights are damaged")
+        highest = np.where(finite, highest, np.float32(0))
+    mass = np.exp(scores - highest[:, None]).sum(axis=1, dtype=np.float64)
+    behind = np.array([row.log_probability for row in rows]) - highest - np.log(np.where(mass > 0, mass, 1))
+    # Of each row those that can be among them, before all are compared: a row's own order is that of its logits.
+    least = np.full((len(rows), 1), -np.inf, np.float32)
+    if count < scores.shape[1]:
+        least = np.partition(scores, -count, axis=1)[:, -count, None]
+    numbers, ids = np.nonzero((scores >= least) & (scores > -np.inf))
+    values = scores[numbers, ids] + behind[numbers]
+    if count < len(values):
+        among = values >= np.partition(values, -count)[-count]
+        numbers, ids, values = numbers[among], ids[among], values[among]
+    found = list(zip(values.tolist(), numbers.tolist(), ids.tolist(), strict=True))
+    found.sort(key=lambda one: (-one[0], rows[one[1]].ids, one[2]))
     return found[:count]

@@ -15,7 +15,7 @@ when it has given up too many ids in all.
 from collections import deque
 from collections.abc import Sequence
 from math import inf, log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ _LEAST = 1e-300  # of the mass; so that its logarithm is finite
 _REMEMBERED = 512  # ids a sequence can go back
 _REMEMBERED_ROWS = 4096  # of a sequence, its particles together; a row's state takes some kilobytes
 # rows on their way at once, so that memory does not grow with the number of sequences: under constraints, where each
-# remembers, and without
+# remembers, or with something to read, which takes a megabyte, and without
 _ROWS_AT_ONCE, _FREE_ROWS_AT_ONCE = 128, 4096
 TOKENS_A_STEP = 200  # far more than any encoding spells in one step; a bound, so that no model loops for ever
 
@@ -51,6 +51,7 @@ def sample(
     strategy: Strategy | Plan,
     random: Sequence[np.random.Generator],
     particles: int = 1,
+    contexts: Sequence[Any] | None = None,
 ) -> list[Sampled]:
     """New ids for every sequence until END or until it has its number of `steps`.
 
@@ -59,16 +60,19 @@ def sample(
     steps: how many steps of the encoding each has at most, 1 or more. Where a constraint asks for an end, a sequence
     that has not ended by then is cut where it last might have.
     random: a generator for each.
+    contexts: what the decoder reads, of each sequence; see `Stepper.start`.
 
     Raises:
         SamplingError: the constraints leave no legal id, or the model's logits are not finite.
     """
     plan = strategy if isinstance(strategy, Plan) else Plan(**strategy._asdict())
-    at_once = max(1, (_ROWS_AT_ONCE if setting.bound else _FREE_ROWS_AT_ONCE) // particles)
+    most = _ROWS_AT_ONCE if setting.bound or contexts is not None else _FREE_ROWS_AT_ONCE
+    at_once = max(1, most // particles)
     sampled: list[Sampled] = []
     for begin in range(0, len(prefixes), at_once):
         some = slice(begin, begin + at_once)
-        sampled += _together(setting, prefixes[some], steps[some], plan, random[some], particles)
+        of_some = None if contexts is None else contexts[some]
+        sampled += _together(setting, prefixes[some], steps[some], plan, random[some], particles, of_some)
     return sampled
 
 
@@ -79,9 +83,10 @@ def _together(
     plan: Plan,
     random: Sequence[np.random.Generator],
     particles: int,
+    contexts: Sequence[Any] | None,
 ) -> list[Sampled]:
     """`sample`, in one batch."""
-    walk = Walk.begin(setting, prefixes, steps)
+    walk = Walk.begin(setting, prefixes, steps, contexts)
     searches = [
         _Search(steps[index], random[index], particles, walk.rows[index].moment.time) for index in range(len(prefixes))
     ]

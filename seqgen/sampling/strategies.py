@@ -126,10 +126,10 @@ def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     return (cumulative <= (uniform * cumulative[:, -1])[:, None]).sum(axis=1)
 
 
-def streams(seed: int, count: int) -> Sequence[np.random.Generator]:
-    """An independent random stream a row, the same for a row whatever `count` is."""
+def streams(seed: int, count: int, first: int = 0) -> Sequence[np.random.Generator]:
+    """An independent random stream a row, the same for a row whatever `count` is; `first`: the number of the first."""
     # as uint64: numpy would pass a list with a large seed through floating point
-    keys = (np.array([seed, row], np.uint64) for row in range(count))
+    keys = (np.array([seed, row], np.uint64) for row in range(first, first + count))
     return [np.random.Generator(np.random.Philox(key=key)) for key in keys]
 
 

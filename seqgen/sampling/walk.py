@@ -41,18 +41,22 @@ class Walk:
 
     @classmethod
     def begin(
-        cls, setting: Setting, prefixes: Sequence[Sequence[int]], steps: Sequence[int | None] | None = None
+        cls,
+        setting: Setting,
+        prefixes: Sequence[Sequence[int]],
+        steps: Sequence[int | None] | None = None,
+        contexts: Sequence[Any] | None = None,
     ) -> "Walk":
         """After START and the ids that are given, whatever the constraints say: equally many for every row.
 
-        steps: of each row, how many may follow at most, for constraints that look ahead.
+        steps: of each row, how many may follow at most, for constraints that look ahead. contexts: what the decoder
+        reads, of each row; see `Stepper.start`.
 
         Raises:
             SamplingError: a constraint cannot be met after this prefix.
         """
-        grammar, listener = setting.grammar, setting.listener
-        moments = [Moment(grammar.start(), listener.start() if listener else None) for _ in prefixes]
-        state, logits = setting.stepper.start(len(prefixes)), np.empty(0, np.float32)
+        moments = [_first(setting) for _ in prefixes]
+        state, logits = setting.stepper.start(len(prefixes), contexts), np.empty(0, np.float32)
         columns = np.array([[START, *prefix] for prefix in prefixes]).T  # (prefix length + 1, rows)
         for place, column in enumerate(columns):
             if place:
@@ -79,18 +83,26 @@ class Walk:
 
     def advance(self, ids: Sequence[int]) -> None:
         """One more id a row, never END; the logits are still those before it."""
-        setting = self.setting
-        rows = []
-        for row, id in zip(self.rows, ids, strict=True):
-            moment = _advanced(setting, row.moment, id)
-            owns = [bound.advance(own, id, moment) for bound, own in zip(setting.bound, row.owns, strict=True)]
-            rows.append(Row(moment, tuple(owns)))
-        self.rows = rows
+        self.rows = [_after(self.setting, row, id) for row, id in zip(self.rows, ids, strict=True)]
 
     def feed(self, ids: Sequence[int]) -> None:
         """The same ids to the model, after `advance`: the logits of what comes next."""
         features = _features(self.setting, [row.moment for row in self.rows])
         self.logits, self.state = self.setting.stepper.step(np.asarray(ids), self.state, features)
+
+    def after(self, row: int, id: int) -> Row:
+        """What a row becomes by one more id, never END; the walk stays."""
+        return _after(self.setting, self.rows[row], id)
+
+    def go_on(self, origins: Sequence[int], rows: list[Row], ids: Sequence[int]) -> None:
+        """With `rows`, that `after` made of the rows `origins` by the ids, to the logits of what comes next."""
+        if len(origins) != len(self.rows):
+            self.state = self.setting.stepper.take(self.state, np.asarray(origins, int))
+        elif list(origins) != list(range(len(origins))):
+            for array in self.state:
+                array[...] = array[origins]  # in place, which spares the stepper to look everything up again
+        self.rows = rows
+        self.feed(ids)
 
     def take(self, rows: Sequence[int]) -> "Walk":
         """A walk of the given rows in the given order; this one may go on without changing it."""
@@ -127,16 +139,18 @@ def broken(setting: Setting, given: Sequence[int], prime: Sequence[int]) -> list
     Those that count from the end of the prime, such as a number of bars, it cannot break.
     """
     bound = [kept for one in setting.bound if (kept := one.of_prime()) is not None]
-    row = Walk.begin(setting._replace(bound=bound), [given]).rows[0]
+    setting = setting._replace(bound=bound)
+    moment = _first(setting)
+    for id in given:
+        moment = _advanced(setting, moment, id)
+    row = _started(setting, given, moment._replace(steps=0))
     names: dict[str, None] = {}
-    moment, owns = row
     for id in prime:
-        for one, own in zip(bound, owns, strict=True):
-            mask = one.legal(own, moment)
+        for one, own in zip(bound, row.owns, strict=True):
+            mask = one.legal(own, row.moment)
             if id != UNK and mask is not None and not mask[id]:
                 names[one.name] = None
-        moment = _advanced(setting, moment, id)
-        owns = tuple([one.advance(own, id, moment) for one, own in zip(bound, owns, strict=True)])
+        row = _after(setting, row, id)
     return list(names)
 
 
@@ -148,6 +162,16 @@ def place(setting: Setting, moment: Moment) -> str:
     bar, position = divmod(clock.time + clock.offset, clock.bar)
     number = bar + (0 if clock.offset else 1)  # a pickup is bar 0
     return f"at bar {number}, quarter {position / setting.grammar.grid + 1:g}"
+
+
+def _first(setting: Setting) -> Moment:
+    return Moment(setting.grammar.start(), setting.listener.start() if setting.listener else None)
+
+
+def _after(setting: Setting, row: Row, id: int) -> Row:
+    moment = _advanced(setting, row.moment, id)
+    owns = [bound.advance(own, id, moment) for bound, own in zip(setting.bound, row.owns, strict=True)]
+    return Row(moment, tuple(owns))
 
 
 def _advanced(setting: Setting, moment: Moment, id: int) -> Moment:

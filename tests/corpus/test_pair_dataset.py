@@ -151,6 +151,12 @@ def test_sources_are_equal_where_they_are_read_the_same():
         assert len(dataset.references) == 2
 
 
+def test_sources_that_differ_in_their_spaces_are_two():
+    corpus_ = corpus([("a b", "x"), ("ab", "y")])
+    dataset = prepare_pairs(corpus([("c", "z")]), source_as="words", held_out=corpus_)
+    assert [reference.texts for reference in dataset.references] == [("x",), ("y",)]
+
+
 def test_references_are_all_targets_of_a_source():
     pairs = [("go", "va"), ("run", "cours"), ("go", "allez"), ("hi", "salut"), ("go", "vas-y")]
     dataset = prepare_pairs(corpus([("ab", "x")]), held_out=corpus(pairs))

@@ -211,6 +211,17 @@ def test_a_pair_is_transposed_as_a_whole():
             assert table.features[columns, sequence.features].tolist() == rows
 
 
+def test_neither_side_leaves_its_vocabulary():
+    """All targets together have the pitches from 40 to 90, the sources only 60 to 62, and a piece on 60 stays there."""
+    low = Piece.build([(0, 4, 60, 80, 0), (0, 4, 58, 80, 1)], 4, [Part()] * 2)
+    wide = Piece.build([(0, 4, 62, 80, 0), (0, 4, 40, 80, 1), (4, 4, 90, 80, 1)], 4, [Part()] * 2)
+    dataset = prepared([low, wide])
+    first, second = transpositions(dataset.source_spelling, dataset.spelling, dataset.train)
+    pitches = [dataset.source_vocabulary.tokens[table.source[dataset.train[0].source[CONTROLS]]] for table in first]
+    assert pitches == ["60", "61", "62"]
+    assert len(second) == 1
+
+
 def test_text_has_no_keys():
     dataset = prepare_pairs(PairCorpus.of(["a"], ["b"]), fraction=0)
     assert transpositions(dataset.source_spelling, dataset.spelling, dataset.train) is None

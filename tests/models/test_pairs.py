@@ -157,3 +157,37 @@ def test_features_come_with_the_truth_only():
     pairs = pairs_for(architecture, SIZES)
     with pytest.raises(ConfigError, match="a decoder with features cannot read its own choices"):
         logits_of(architecture, weights_for(architecture), batch_of(architecture, pairs), forced=np.ones((6, 4)))
+
+
+FAMILY = {
+    "simple": {"bridge": "repeat", "feedback": False},
+    "seq2seq": {"through_depth": True},
+    "peek": {"through_depth": True, "bridge": "peek"},
+    "attention": {"bidirectional": True, "attention": "additive", "bridge": "none"},
+}
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("depth", [(1, 1), (3, 3), (4, 4), (4, 5)])
+@pytest.mark.parametrize("parts", FAMILY.values(), ids=FAMILY)
+def test_the_vectors_of_the_first_family_of_models(parts, depth, cell):
+    """16 series of 7 vectors of 5 numbers to 16 series of 8 vectors of 20, on 10 units; left to itself."""
+    architecture = seq2seq(
+        cell=cell,
+        n_a=10,
+        encoder_layers=depth[0],
+        decoder_layers=depth[1],
+        source_values=5,
+        n_values=20,
+        source_vectors=True,
+        target_vectors=True,
+        **parts,
+    )
+    weights, pairs = weights_for(architecture, scale=0.3), pairs_for(architecture, [(7, 8)] * 16)
+    batch = batch_of(architecture, pairs)
+    assert (np.moveaxis(batch.source, 1, 0).shape, batch.targets.shape) == ((16, 7, 5), (8, 16, 20))
+    given = logits_of(architecture, weights, batch, forced=np.zeros((8, 16), np.float32))
+    assert given.shape == (8, 16, 20)
+    for row in (0, 15):
+        wanted = Reference(architecture, weights).logits(pairs[row], np.zeros(8))
+        np.testing.assert_allclose(given[:, row], wanted, atol=1e-5)
