@@ -76,8 +76,8 @@ class Updater:
         """
         seed = tf.constant([self._settings.seed, step], tf.int32)
         with nullcontext() if self._cluster is None else self._cluster.watched():
-            window = [tf.constant(array) for array in window]
-            loss, self._state = self._update(window, self._state, seed, tf.constant(rate, tf.float32))
+            arrays = [tf.constant(array) for array in window]
+            loss, self._state = self._update(arrays, self._state, seed, tf.constant(rate, tf.float32))
             return float(loss)
 
     def begin_with(self, weights: Mapping[str, np.ndarray]) -> None:
