@@ -22,6 +22,7 @@ from seqgen.version import __version__
 if TYPE_CHECKING:
     from seqgen.training import Report, Result, Settings
     from seqgen.training.loop import History
+    from seqgen.training.settings import RunSettings
 
 NAMES_KEPT = 2000
 FINAL_TOKENS = 1_000_000  # held out, at most this many are scored at the end, which takes about ten seconds
@@ -213,8 +214,8 @@ def _with_usual(header: Header, dataset: Dataset, weights: dict) -> modelfile.Co
 def _header(
     corpus: Corpus,
     dataset: Dataset,
-    architecture: Architecture,
-    settings: "Settings",
+    architecture: Any,
+    settings: "RunSettings",
     report: "Report",
     from_model: Model | None,
 ) -> Header:

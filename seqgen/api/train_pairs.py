@@ -182,4 +182,3 @@ def _header(corpus: PairCorpus, dataset: PairDataset, architecture: Any, setting
         ),
         version=__version__,
     )
-

@@ -28,9 +28,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--attention", metavar="KIND", help="Pairs: none, additive, multiplicative. [by the preset]"),
         click.option("--bridge", metavar="KIND", help="Pairs: states, repeat, peek or none. [by the preset]"),
         click.option("--embedding", type=int, metavar="N", help="Pairs: numbers a token becomes; 0: its one-hot."),
-        click.option(
-            "--teacher-forcing", type=float, metavar="X", help="Pairs: share of true tokens read. [1]"
-        ),
+        click.option("--teacher-forcing", type=float, metavar="X", help="Pairs: share of true tokens read. [1]"),
         click.option(
             "--scheduled-sampling",
             metavar="KIND",

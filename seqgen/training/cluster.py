@@ -19,7 +19,7 @@ from typing import Any
 
 from seqgen.errors import ClusterError, ConfigError
 from seqgen.threads import processors
-from seqgen.training.settings import Settings
+from seqgen.training.settings import RunSettings
 
 _WAIT = 600  # seconds for all to be there, and for a step: a host may read its corpus or compile for minutes
 _HERE, _GO = b"seqgen worker\n", b"go\n"
@@ -39,7 +39,7 @@ class Task:
         return self.index == 0
 
 
-def task_of_environment(settings: Settings) -> Task | None:
+def task_of_environment(settings: RunSettings) -> Task | None:
     """This process's task by the variable TF_CONFIG; None where there is no cluster, or one of one process.
 
     Raises:
@@ -129,7 +129,7 @@ class Cluster:
                 padded.view(np.uint8)[:size] = np.frombuffer(data, np.uint8)
             return np.asarray(self._add(tf.constant(padded))).tobytes()[:size]
 
-    def with_shards(self, settings: Settings) -> Settings:
+    def with_shards(self, settings: RunSettings) -> RunSettings:
         """The settings with the chief's number of shards, which otherwise follows from each host's processors."""
         shards = self.from_chief(str(settings.shards or processors()).encode())
         return replace(settings, shards=int(shards))

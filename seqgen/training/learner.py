@@ -25,11 +25,19 @@ class Look(NamedTuple):
 class Learner(Protocol):
     """Batches to learn from, the updates of the weights, and a look at how well it goes."""
 
-    settings: RunSettings  # resolved
-    architecture: Architecture | Seq2Seq
     updater: Updater
     batches_per_epoch: int
-    tokens_per_batch: float
+
+    @property
+    def settings(self) -> RunSettings:
+        """With every choice made."""
+        ...
+
+    @property
+    def architecture(self) -> Architecture | Seq2Seq: ...
+
+    @property
+    def tokens_per_batch(self) -> float: ...
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Sequence[np.ndarray]]:
         """The batches of one epoch from the `first` on."""

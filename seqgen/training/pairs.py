@@ -118,7 +118,7 @@ class PairNetwork:
     ) -> tuple[tf.Tensor, tf.Tensor, State]:
         """Cross-entropy in nats, of vectors the squared error averaged over a vector; padding counts in neither."""
         batch = Tensors(*window)
-        outputs = logits_of(self._architecture, values, batch, forced=batch.forced, masks=masks)  # (Ty, batch, n_values)
+        outputs = logits_of(self._architecture, values, batch, forced=batch.forced, masks=masks)
         if self._architecture.target_vectors:
             each = tf.reduce_mean(tf.square(outputs - batch.targets), axis=2)
         else:

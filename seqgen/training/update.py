@@ -21,8 +21,12 @@ State = list[Any]  # nested lists of arrays, each with the batch on its first ax
 class Network(Protocol):
     """What is trained: its variables, and its loss on a window, of which every array has the batch on axis 1."""
 
-    variables: Mapping[str, keras.Variable]  # by the names of the model file
     masked_layers: int  # whose outputs dropout may drop
+
+    @property
+    def variables(self) -> Mapping[str, keras.Variable]:
+        """By the names of the model file."""
+        ...
 
     def start(self, batch: int) -> State:
         """The state before the first window."""
