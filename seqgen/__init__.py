@@ -6,9 +6,40 @@
 >>> import seqgen
 >>> model = seqgen.train("corpus/", minutes=2)  # doctest: +SKIP
 >>> seqgen.write(model.generate(bars=16), "out.mid")  # doctest: +SKIP
+>>> translator = seqgen.train_pairs("pairs.tsv", minutes=5)  # doctest: +SKIP
+>>> print(translator.translate(["Good morning!"])[0].text)  # doctest: +SKIP
 """
 
-from seqgen.api import Corpus, Event, Model, Piece, load, load_corpus, read, train, write
+from seqgen.api import (
+    Corpus,
+    Event,
+    Model,
+    PairCorpus,
+    Piece,
+    Translator,
+    load,
+    load_corpus,
+    load_pairs,
+    read,
+    train,
+    train_pairs,
+    write,
+)
 from seqgen.version import __version__
 
-__all__ = ["Corpus", "Event", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]
+__all__ = [
+    "Corpus",
+    "Event",
+    "Model",
+    "PairCorpus",
+    "Piece",
+    "Translator",
+    "__version__",
+    "load",
+    "load_corpus",
+    "load_pairs",
+    "read",
+    "train",
+    "train_pairs",
+    "write",
+]

@@ -9,7 +9,7 @@ from made import random_weights
 from seqgen import __version__, modelfile
 from seqgen.api.translator import Translator
 from seqgen.architecture import Seq2Seq
-from seqgen.corpus.pair_dataset import PairDataset, prepare_pairs
+from seqgen.corpus.pair_dataset import prepare_pairs
 from seqgen.corpus.pairs import PairCorpus
 from seqgen.modelfile import Header, Sides, Training
 
@@ -34,16 +34,24 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-def dataset_of(pairs: Sequence[tuple[Any, Any]] = PAIRS, **how: Any) -> PairDataset:
-    corpus = PairCorpus.of([source for source, _ in pairs], [target for _, target in pairs])
-    return prepare_pairs(corpus, fraction=0, **how)
+def corpus_of(pairs: Sequence[tuple[Any, Any]] = PAIRS) -> PairCorpus:
+    return PairCorpus.of([source for source, _ in pairs], [target for _, target in pairs])
 
 
 def untrained_pairs(
-    shape: str = "states", pairs: Sequence[tuple[Any, Any]] = PAIRS, seed: int = 0, scale: float = 0.8, **how: Any
+    shape: str = "states",
+    pairs: Sequence[tuple[Any, Any]] = PAIRS,
+    seed: int = 0,
+    scale: float = 0.8,
+    fraction: float = 0,
+    **how: Any,
 ) -> Translator:
-    """A model of one of SHAPES that has learned nothing but the vocabularies of the pairs."""
-    dataset = dataset_of(pairs, **how)
+    """A model of one of SHAPES that has learned nothing but the vocabularies of the pairs that are not held out.
+
+    how: as `prepare_pairs` takes it.
+    """
+    corpus = corpus_of(pairs)
+    dataset = prepare_pairs(corpus, fraction=fraction, **how)
     source, target = dataset.source_spelling, dataset.spelling
     sizes = {"source_values": source.values, "n_values": target.values}
     vectors = {"source_vectors": source.encoding is None, "target_vectors": target.encoding is None}
@@ -55,7 +63,7 @@ def untrained_pairs(
         architecture=architecture,
         sides=Sides(source=source.side(), target=target.side()),
         training=Training(seed=0, steps=0, epochs=0.0, seconds=0.0),
-        corpus=modelfile.Corpus(digest="made", names=[], statistics=dataset.statistics),
+        corpus=modelfile.Corpus(digest=corpus.digest, names=[], statistics=dataset.statistics),
         version=__version__,
     )
     weights = random_weights(architecture, seed, scale)

@@ -10,7 +10,22 @@ from made_pairs import untrained_pairs
 import seqgen
 from seqgen.originality import CopyIndex
 
-PUBLIC = ["Corpus", "Event", "Model", "Piece", "__version__", "load", "load_corpus", "read", "train", "write"]
+PUBLIC = [
+    "Corpus",
+    "Event",
+    "Model",
+    "PairCorpus",
+    "Piece",
+    "Translator",
+    "__version__",
+    "load",
+    "load_corpus",
+    "load_pairs",
+    "read",
+    "train",
+    "train_pairs",
+    "write",
+]
 BASE = {"msgspec", "numpy", "safetensors", "seqgen", "threadpoolctl"}
 HELPERS = {"typing_extensions", "cython_runtime"}  # of the above, as their versions have it
 HEAVY = {"tensorflow", "keras", "music21", "symusic", "rich", "h5py", "scipy", "matplotlib", "sacrebleu"}

@@ -28,9 +28,14 @@ def given_tokens(model: "Model", request: Request, constraints: Sequence[Constra
             f"the model has never seen {' and '.join(unknown[:5])} of the prime, so it cannot count its bars; "
             f"give {'steps instead' if isinstance(counted[-1], Bars) else 'no chords'}"
         )
-    pickup = CONTROL_NAMES.index("pickup")  # says where the bar lines of the prime are
-    controls = _with_controls(tokens[:CONTROLS], constraints)
-    return [*controls[:pickup], tokens[pickup], *controls[pickup + 1 :], *tokens[CONTROLS:]]
+    return [*controls_of(tokens[:CONTROLS], constraints), *tokens[CONTROLS:]]
+
+
+def controls_of(tokens: Sequence[str], constraints: Sequence[Constraint]) -> list[str]:
+    """The controls of a piece that is there, with those that the constraints ask for."""
+    pickup = CONTROL_NAMES.index("pickup")  # says where its bar lines are
+    controls = _with_controls(tokens, constraints)
+    return [*controls[:pickup], tokens[pickup], *controls[pickup + 1 :]]
 
 
 def length_steps(model: "Model", tokens: Sequence[str]) -> int:

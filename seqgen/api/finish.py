@@ -13,6 +13,7 @@ from seqgen.version import __version__
 
 if TYPE_CHECKING:
     from seqgen.api.model import Model
+    from seqgen.api.translator import Translator
 
 
 def finished(model: "Model", segments: list[list[str]], request: Request, number: int) -> Piece | str:
@@ -65,7 +66,7 @@ def copied(model: "Model", request: Request, generated: Sequence[Any]) -> str | 
     return sentence(longest, index, model.statistics.unseen_copied)
 
 
-def mark(model: "Model", request: Request, number: int) -> Text:
+def mark(model: "Model | Translator", request: Request, number: int) -> Text:
     """Where a piece comes from; number: of the variation, from 0."""
     source = f" model {model.digest}" if model.digest else ""
     which = f" number {number + 1}" if number else ""

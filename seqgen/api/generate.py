@@ -50,7 +50,7 @@ def _all(model: "Model", request: Request, count: int) -> list[Any]:
         raise ConfigError(f"fill goes on with further pieces, so it cannot be joined with {' and '.join(ends)}")
     begin = given_tokens(model, request, constraints)
     ceiling = _ceiling(model, request, bars, constraints)
-    particles = _particles(setting, plan, request)
+    particles = particles_for(setting, plan, request)
     random = streams(request.drawn_with, count)
     segments: list[list[list[str]]] = [[] for _ in range(count)]  # for each variation its pieces, as tokens
     left = [ceiling] * count
@@ -101,7 +101,7 @@ def setting(model: "Model", constraints: Sequence[Constraint]) -> Setting:
     return Setting(model.stepper, model.grammar, bound, listener, penalised)
 
 
-def _particles(setting: Setting, plan: Plan, request: Request) -> int:
+def particles_for(setting: Setting, plan: Plan, request: Request) -> int:
     """As many as asked for; otherwise several where a constraint asks something of the future."""
     if request.particles is not None:
         return request.particles

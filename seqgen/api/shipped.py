@@ -10,6 +10,7 @@ import msgspec
 from seqgen.corpus.sources import bundled
 
 DEFAULT = "bach-chorales"
+HARMONY = "bach-harmony"  # what harmonises where no model is named
 LARGEST = 2_500_000  # bytes of a file
 
 

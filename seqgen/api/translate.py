@@ -170,14 +170,19 @@ def _most(translator: "Translator", source: Source, how: Decoding) -> int:
 def _vectors(translator: "Translator", encoded: Sequence[Any], steps: Sequence[int]) -> list[Translation]:
     """Each vector is read to make the next; the one before the first is zeros."""
     stepper = translator.stepper
-    state = stepper.start(len(encoded), encoded)
-    last = np.zeros((len(encoded), stepper.n_values), np.float32)
-    made = []
-    for _ in range(max(steps)):
-        last, state = stepper.step(last, state)
-        last = last.copy()  # valid until the next step only
-        made.append(last)
-    return [Translation(vectors=np.stack([step[row] for step in made[:most]])) for row, most in enumerate(steps)]
+    made = [np.zeros((most, stepper.n_values), np.float32) for most in steps]
+    rows = sorted(range(len(steps)), key=lambda row: -steps[row])  # those with the most vectors first
+    state = stepper.start(len(rows), [encoded[row] for row in rows])
+    last = np.zeros((len(rows), stepper.n_values), np.float32)
+    for step in range(max(steps)):
+        going = sum(steps[row] > step for row in rows)
+        if going < len(rows):
+            rows, last, state = rows[:going], last[:going], stepper.take(state, np.arange(going))
+        out, state = stepper.step(last, state)
+        last = out.copy()  # valid until the next step only
+        for row, vector in zip(rows, last, strict=True):
+            made[row][step] = vector
+    return [Translation(vectors=vectors) for vectors in made]
 
 
 def _finished(translator: "Translator", found: Sampled, value: float) -> Translation:

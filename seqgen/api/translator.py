@@ -9,9 +9,12 @@ import numpy as np
 
 from seqgen import modelfile, runtime
 from seqgen.api import shipped
+from seqgen.api.evaluate_pairs import PairFigures, evaluate
 from seqgen.api.model import UNUSABLE, Statistics
 from seqgen.api.translate import AT_ONCE, Decoding, Source, Translation, check, target_ids, translations
+from seqgen.corpus.pair_dataset import encode_pairs
 from seqgen.corpus.pair_values import checked
+from seqgen.corpus.pairs import PairCorpus, load_pairs
 from seqgen.corpus.spelling import Spelling, read_order
 from seqgen.errors import ConfigError, CorpusError, ModelFileError, TokenError
 from seqgen.formats.attention import Attention
@@ -28,6 +31,8 @@ class PairStatistics(Statistics, frozen=True):
 
     longest_source: Annotated[int, msgspec.Meta(ge=0)] = 0  # tokens, the end mark included, or vectors; 0: not known
     longest_target: Annotated[int, msgspec.Meta(ge=0)] = 0
+    from_parts: tuple[str, ...] = ()  # music: which were given, and which were to be written
+    to_parts: tuple[str, ...] = ()
 
 
 class Translator:
@@ -180,6 +185,28 @@ class Translator:
                 encoded = self.stepper.encode([row.read for row in rows[begin : begin + AT_ONCE]])
                 vectors += [one.vector for one in encoded]
         return np.stack(vectors) if vectors else np.zeros((0, self.header.architecture.memory_size), np.float32)
+
+    def evaluate(
+        self,
+        *sources: str | os.PathLike[str] | PairCorpus,
+        beam: int | None = None,
+        length_penalty: float | None = None,
+    ) -> PairFigures:
+        """How well the model does on pairs: a `PairCorpus`, or what `load_pairs` reads; see `evaluate_pairs.evaluate`.
+
+        beam, length_penalty: how sources are translated, as in `translate`.
+
+        Raises:
+            CorpusError: no pairs, or none that fit the model. ConfigError: as `translate`.
+        """
+        corpora = [one if isinstance(one, PairCorpus) else self._load(one) for one in sources]
+        both = self.source_spelling, self.spelling
+        pairs = [pair for corpus in corpora for pair in encode_pairs(*both, corpus)[0]]
+        return evaluate(self, pairs, Decoding(beam=beam, length_penalty=length_penalty))
+
+    def _load(self, path: str | os.PathLike[str]) -> PairCorpus:
+        parts = self.statistics.from_parts or None, self.statistics.to_parts or None
+        return load_pairs(path, from_parts=parts[0], to_parts=parts[1])
 
     def _source(self, content: Any, called: str, max_length: int | None) -> Source:
         """One source; `called` is its name in messages."""

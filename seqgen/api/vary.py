@@ -68,8 +68,7 @@ class _Spelled:
         except TokenError as error:
             raise TokenError(f"the piece does not fit the model: {error}") from error
         self.grid: int = model.encoding.options["grid"]
-        finer = lcm(piece.ticks_per_quarter, self.grid) // piece.ticks_per_quarter
-        self.piece = piece if finer == 1 else _finer(piece, finer)
+        self.piece = on_ticks_of(piece, self.grid)
         self.step_ticks = self.piece.ticks_per_quarter // self.grid
         self.controls = model.vocabulary.to_ids(encoded.tokens[:CONTROLS]).tolist()
         decoded = model.encoding.decode(encoded.tokens)
@@ -177,8 +176,11 @@ def _without(notes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return notes[np.array(new, bool)]
 
 
-def _finer(piece: Piece, factor: int) -> Piece:
-    """The same with ticks `factor` times as fine."""
+def on_ticks_of(piece: Piece, grid: int) -> Piece:
+    """The same with ticks so fine that a step of the grid is a whole number of them."""
+    factor = lcm(piece.ticks_per_quarter, grid) // piece.ticks_per_quarter
+    if factor == 1:
+        return piece
     notes = piece.notes.copy()
     notes["onset"] *= factor
     notes["duration"] *= factor

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-_OPTIONS = (
+_OF_VOICES = (
     click.option("--scale", metavar="NAME", help="Music: only notes of it: D-minor, Eb-dorian, A-blues, C-pentatonic."),
     click.option("--key", metavar="NAME", help="Music: in this key, D-minor or F-major; minor may raise 6 and 7."),
     click.option("--range", "range_", metavar="LOW-HIGH", help="Music: C4-C6, or soprano=C4-G5,bass=E2-C4."),
@@ -14,6 +14,9 @@ _OPTIONS = (
     click.option("--end", metavar="tonic", help="Music: end on the tonic; --steps is then an upper bound."),
     click.option("--chords", metavar="TEXT", help='Music: follow chords, bars by |: "Dm7 G7 | Cmaj7 | % | N.C."'),
     click.option("--chords-strict", is_flag=True, help="Chord tones only."),
+)
+_OPTIONS = (
+    *_OF_VOICES,
     click.option("--length", metavar="N|N-M", help="Text: exactly so many characters or words, or between."),
     click.option("--lines", type=int, metavar="N", help="Text: exactly so many lines."),
     click.option("--match", metavar="REGEX", help="Text: all of it matches."),
@@ -24,6 +27,13 @@ _OPTIONS = (
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options to a command, which takes them as `**flags`."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def options_of_voices(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds those for voices of music whose length is known."""
+    for option in reversed(_OF_VOICES):
         command = option(command)
     return command
 
@@ -44,7 +54,7 @@ def made(flags: dict[str, Any]) -> list[Any]:
         "length": lambda text: Length(*_numbers(text)),
         "rhythm": lambda text: Rhythm(*text.split(",")),
     }
-    asked = {flag: flags.pop(flag) for flag in (*makers, "end", "chords", "chords_strict")}
+    asked = {flag: flags.pop(flag, None) for flag in (*makers, "end", "chords", "chords_strict")}
     found = [make(asked[flag]) for flag, make in makers.items() if asked[flag] is not None]
     if asked["end"] is not None:
         found.append(End(asked["end"], key=asked["key"] or asked["scale"]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqgen.cli import console
+from seqgen.cli import console, evaluate_pairs
 
 if TYPE_CHECKING:
     from seqgen.api.model import Model
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     "--generated", type=int, metavar="N", help="Music: compare statistics of N new pieces with those of real ones."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="With --generated: the seed of the new pieces. [0]")
+@click.option("--beam", type=int, metavar="K", help="Pairs: translate with a beam K wide. [the most probable tokens]")
+@click.option("--max-length", type=int, metavar="N", help="Pairs: leave out longer lines, as in training.")
 @click.option("--text-encoding", help="How text files are encoded, where it is not Unicode.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if a file could not be used.")
@@ -35,6 +37,8 @@ def command(
     window: int | None,
     generated: int | None,
     seed: int | None,
+    beam: int | None,
+    max_length: int | None,
     text_encoding: str | None,
     as_json: bool,
     strict: bool,
@@ -46,8 +50,11 @@ def command(
 
     With --generated: how far generated pieces, and the pieces that training held out of SOURCE, are from those it
     learned from.
+
+    A model of pairs also translates their sources: how many come out exactly as one of their targets, BLEU and chrF.
     """
-    from seqgen.api.model import load
+    from seqgen.api.load import load
+    from seqgen.api.model import Model
     from seqgen.corpus import load_corpus
     from seqgen.corpus.dataset import encode_with, held_out_of, split_again
     from seqgen.errors import ConfigError
@@ -58,6 +65,14 @@ def command(
     if generated is not None and (held_out or window is not None):
         raise ConfigError("--generated scores nothing; leave out --held-out and --window, or run it once more for them")
     model = load(model_path)
+    if not isinstance(model, Model):
+        if generated is not None or window is not None:
+            raise ConfigError(f"--{'window' if generated is None else 'generated'} is not for models of pairs")
+        asked = {"beam": beam, "max_length": max_length, "text_encoding": text_encoding, "held_out": held_out}
+        evaluate_pairs.run(ctx, model, sources, **asked, as_json=as_json, strict=strict)
+        return
+    if beam is not None or max_length is not None:
+        raise ConfigError(f"--{'max-length' if beam is None else 'beam'} is for models of pairs, and this one is none")
     if generated is not None and model.unit != "music":
         raise ConfigError("--generated compares statistics of music, and this model writes text")
     with console.reading() as progress:

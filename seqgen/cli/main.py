@@ -19,6 +19,7 @@ _COMMANDS = {
     "vary": ("seqgen.cli.vary", "Make some bars of a piece anew, and keep the others."),
     "translate": ("seqgen.cli.translate", "Turn lines into others with a model of pairs."),
     "embed": ("seqgen.cli.embed", "Vectors of phrases, and which lie near each other."),
+    "harmonize": ("seqgen.cli.harmonize", "Put other voices under a melody."),
     "models": ("seqgen.cli.models", "The models that come with seqgen."),
     "evaluate": ("seqgen.cli.evaluate", "How well a model predicts what it has not seen."),
     "originality": ("seqgen.cli.originality", "Which passages of a file are copied from its sources."),

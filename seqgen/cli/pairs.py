@@ -125,7 +125,7 @@ def train(ctx: click.Context, sources: tuple[str, ...], output: str, flags: dict
     trainer.ended(ctx, trained, target, checkpoint["checkpoint_path"])
     if dataset.held_out:
         result = score_pairs(trained.model.stepper, dataset, dataset.held_out)
-        console.say(f"held out: {result}")
+        console.say(f"held out: {_figures(result)}")
     where = "" if output == "model.safetensors" else f" -m {output}"
     next_ = f"harmonize{where} melody.mid -o out.mid" if corpus.target_unit == "music" else f"translate{where} TEXT"
     console.say(f"next: seqgen {next_}")
@@ -163,6 +163,16 @@ def _describe(corpus: Any, dataset: Any, settings: Any) -> None:
     console.list_losses({**corpus.losses(), **dataset.losses})
     if not dataset.held_out:
         console.warn("nothing is held out, so nothing tells when the model begins to learn the pairs by heart")
+
+
+def _figures(result: Any) -> str:
+    if result.mean_squared_error is not None:
+        return f"mean squared error {result.mean_squared_error:.5f}"
+    step = "" if result.nats_per_step is None else f", {result.nats_per_step:.4f} a step"
+    return (
+        f"{result.nats_per_token:.4f} nats a token{step}, {result.accuracy:.1%} of the tokens right"
+        " where all before them are given (seqgen evaluate says more)"
+    )
 
 
 def _names(value: str | None) -> list[str] | None:

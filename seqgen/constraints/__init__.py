@@ -5,6 +5,7 @@ from seqgen.constraints.base import Bound, Constraint, Material, Moment, Note, S
 from seqgen.constraints.chords import Chords
 from seqgen.constraints.copies import MaxCopy
 from seqgen.constraints.end import End
+from seqgen.constraints.given import EndsWithGiven, ForOthers, GivenParts
 from seqgen.constraints.keep import Keep
 from seqgen.constraints.lengths import bind
 from seqgen.constraints.listen import Listener
@@ -19,6 +20,9 @@ __all__ = [
     "Chords",
     "Constraint",
     "End",
+    "EndsWithGiven",
+    "ForOthers",
+    "GivenParts",
     "Keep",
     "Key",
     "Length",

@@ -35,7 +35,7 @@ def take_parts(piece: Piece, wanted: Sequence[str]) -> Piece:
     Raises:
         TokenError: the piece has no such part, or several of the name, or two of `wanted` are the same one.
     """
-    taken = [_find(piece, name) for name in wanted]
+    taken = [find_part(piece, name) for name in wanted]
     if len(set(taken)) < len(taken):
         raise TokenError(f"two of the parts {', '.join(wanted)} are the same one in this piece")
     return with_parts(piece, taken)
@@ -52,8 +52,12 @@ def with_parts(piece: Piece, taken: Sequence[int]) -> Piece:
     return replace(piece, notes=notes, parts=tuple(piece.parts[part] for part in taken))
 
 
-def _find(piece: Piece, wanted: str) -> int:
-    """The index of a part."""
+def find_part(piece: Piece, wanted: str) -> int:
+    """The index of a part, called as in `take_parts`.
+
+    Raises:
+        TokenError: the piece has no such part, or several of the name.
+    """
     pitched = [part for part in range(len(piece.parts)) if not piece.parts[part].drums]
     with_notes = set(piece.notes["part"].tolist())
     sounding = [part for part in pitched if part in with_notes]

@@ -57,10 +57,13 @@ class Grammar(Protocol):
     token, derived from the ids so far and describing the place of the *next* id. Empty for text. `feature_names` says
     what each value of each feature means, one after the other: equal names mean the same in every vocabulary, and
     no token is called so.
+
+    most_ids: how many ids a step is spelled with at most, or where there is no such bound, more than any sensible one.
     """
 
     feature_sizes: tuple[int, ...]
     feature_names: tuple[str, ...]
+    most_ids: int
 
     def start(self) -> Any:
         """The state after START."""

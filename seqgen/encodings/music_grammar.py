@@ -42,6 +42,7 @@ class MusicGrammar(ABC):
 
     feature_sizes: tuple[int, ...]
     feature_names: tuple[str, ...]
+    most_ids = 200
     part_names: tuple[str, ...] = ("",)  # of the parts that have tokens of their own, from the first
 
     def __init__(

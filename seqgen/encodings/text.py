@@ -80,6 +80,7 @@ class FreeGrammar:
         for mask in self._masks:
             mask.flags.writeable = False
         self.has_glue = bool(glue)
+        self.most_ids = 3 if glue else 1  # no text says twice in front of each word how it is spaced
         self._glue = frozenset(vocabulary.ids[token] for token in glue if token in vocabulary.ids)
 
     def start(self) -> int:
@@ -170,6 +171,7 @@ class Utf8Grammar:
 
     feature_sizes: tuple[int, ...] = ()
     feature_names: tuple[str, ...] = ()
+    most_ids = 4
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._n_values = len(vocabulary)

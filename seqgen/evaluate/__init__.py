@@ -1,7 +1,8 @@
-"""Scoring a stepper on held-out sequences and pairs, the n-gram baseline for the former, and statistics of pieces."""
+"""Scoring a stepper on held-out sequences and pairs; metrics of texts, statistics of pieces."""
 
 from seqgen.evaluate.ngram import NgramStepper
 from seqgen.evaluate.pairs import PairScore, greedy, score_pairs
+from seqgen.evaluate.references import Difference, TextMetrics, paired_bootstrap, text_metrics
 from seqgen.evaluate.score import Score, score, surprises
 from seqgen.evaluate.statistics import VOICE_RANGES, Comparison, compare, whole_groups
 from seqgen.evaluate.typical import Typical, place, typical
@@ -9,16 +10,20 @@ from seqgen.evaluate.typical import Typical, place, typical
 __all__ = [
     "VOICE_RANGES",
     "Comparison",
+    "Difference",
     "NgramStepper",
     "PairScore",
     "Score",
+    "TextMetrics",
     "Typical",
     "compare",
     "greedy",
+    "paired_bootstrap",
     "place",
     "score",
     "score_pairs",
     "surprises",
+    "text_metrics",
     "typical",
     "whole_groups",
 ]

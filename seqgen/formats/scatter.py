@@ -73,7 +73,7 @@ def _names(xs: Sequence[float], ys: Sequence[float], names: Sequence[str], frame
     points = np.column_stack([xs, ys])
     distances = np.linalg.norm(points[:, None] - points[None], axis=2) + np.where(np.eye(len(xs)), np.inf, 0)
     taken: list[_Box] = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in zip(xs, ys, strict=True)]
-    for index in np.argsort(-distances.min(axis=1), kind="stable").tolist():
+    for index in map(int, np.argsort(-distances.min(axis=1), kind="stable")):
         if not names[index]:
             continue
         x, y, wide = xs[index], ys[index], width_of(names[index], _LETTERS)

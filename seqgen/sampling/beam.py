@@ -61,6 +61,10 @@ def beam(
     def score(log_probability: float, length: int) -> float:
         return log_probability / ((5 + length) / 6) ** length_penalty
 
+    def best_score(one: _Beginning) -> float:
+        """What a beginning can come to: the longer it becomes, the better a length penalty treats it."""
+        return score(one.log_probability, len(one.ids) + (steps - one.steps) * setting.grammar.most_ids + 1)
+
     def finish(one: _Beginning, ended: bool) -> None:
         finished.append((score(one.log_probability, len(one.ids) + ended), one, ended))
         finished.sort(key=lambda entry: (-entry[0], entry[1].ids))
@@ -88,11 +92,9 @@ def beam(
                 finish(row, False)
             elif len(row.ids) < steps * TOKENS_A_STEP:
                 going.append((number, row, place))
-        # the longest a beginning can become is what a length penalty treats best
-        longest = steps * TOKENS_A_STEP if length_penalty else 0
         if len(finished) == width:
             worst = finished[-1][0]
-            going = [entry for entry in going if score(entry[1].log_probability, longest) >= worst]
+            going = [entry for entry in going if best_score(entry[1]) >= worst]
         rows = [row for _, row, _ in going]
         if rows:
             walk.go_on([number for number, _, _ in going], [place for _, _, place in going], [r.ids[-1] for r in rows])

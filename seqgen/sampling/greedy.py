@@ -91,7 +91,8 @@ def _follow(
 def _log_probabilities(walk: Walk) -> np.ndarray:
     """`(rows, n_values)` float64 over what the grammar allows; -inf elsewhere."""
     scores = np.where(walk.grammatical(), walk.logits.astype(np.float64), -np.inf)
-    scores -= scores.max(axis=1, keepdims=True)
-    if not np.isfinite(scores.max(axis=1)).all():
+    highest = scores.max(axis=1, keepdims=True)
+    if not np.isfinite(highest).all():
         raise SamplingError("the model's logits are not finite; its weights are damaged")
+    scores -= highest
     return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgen.errors import SamplingError
-from seqgen.sampling.strategies import PENALTY_WINDOW, Plan, Strategy, draw, probabilities
+from seqgen.sampling.strategies import PENALTY_WINDOW, Plan, Strategy, draw, most_probable, probabilities
 from seqgen.sampling.walk import Setting, Walk
 from seqgen.vocabulary import END
 
@@ -174,6 +174,8 @@ class _Run:
         self.setting, self.walk, self.paths, self._plan = setting, walk, paths, plan
         self._particles = paths[0].search.particles
         self._bounded = bool(setting.bound)
+        strategy = plan.at(0.0)
+        self._greedy = plan.constant and strategy.temperature == 0 and strategy.penalty == 1 and self._particles == 1
         self._must_end = any(bound.must_end for bound in setting.bound)
         self._only_end = np.arange(setting.stepper.n_values) == END
 
@@ -186,10 +188,14 @@ class _Run:
             return
         if self._bounded:
             self._remember(legal)  # before the weights, which are taken anew by whoever comes back here
+        if self._greedy:
+            self._choose(most_probable(self.walk.logits, legal).tolist())
+            return
         probability = self._probabilities(legal)
         if self._particles > 1:
             probability = self._weigh(legal, probability)
-        self._draw(probability)
+        uniform = np.array([path.search.random.random() for path in self.paths])
+        self._choose(draw(probability, uniform).tolist())
 
     def _legal(self) -> np.ndarray:
         legal = self.walk.legal() if self._bounded else self.walk.grammatical()
@@ -353,11 +359,9 @@ class _Run:
     def _drop(self, search: _Search) -> None:
         self._keep([row for row, path in enumerate(self.paths) if path.search is not search])
 
-    # the draw
+    # going on
 
-    def _draw(self, probability: np.ndarray) -> None:
-        uniform = np.array([path.search.random.random() for path in self.paths])
-        ids = draw(probability, uniform).tolist()
+    def _choose(self, ids: list[int]) -> None:
         for path, id in zip(self.paths, ids, strict=True):
             path.search.barred = set()
             if id == END:

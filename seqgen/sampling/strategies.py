@@ -94,11 +94,7 @@ def probabilities(
     temperature, top_k, top_p, min_p, penalty = strategy
     scores = np.where(legal, logits.astype(np.float64), -np.inf)
     highest = scores.max(axis=1, keepdims=True)
-    if not np.isfinite(highest).all():
-        row = int(np.flatnonzero(~np.isfinite(highest[:, 0]))[0])
-        if not legal[row].any():
-            raise SamplingError("nothing may follow here: the constraints leave no legal token")
-        raise SamplingError("the model's logits are not finite; its weights are damaged")
+    _check(highest[:, 0], legal)
     scores = scores - highest
     if penalty != 1 and recent is not None:
         scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))  # log-probabilities, so all are below 0
@@ -119,6 +115,18 @@ def probabilities(
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+def most_probable(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
+    """One id a row: what `draw` gives of `probabilities` at temperature 0, in a small part of the time.
+
+    Raises:
+        SamplingError: as in `probabilities`.
+    """
+    scores = np.where(legal, logits, np.float32(-np.inf))
+    ids = scores.argmax(axis=1)
+    _check(scores[np.arange(len(ids)), ids], legal)
+    return ids
+
+
 def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """One id a row by inverse CDF; `uniform` `(batch,)` in [0, 1)."""
     cumulative = probability.cumsum(axis=1)
@@ -131,6 +139,15 @@ def streams(seed: int, count: int, first: int = 0) -> Sequence[np.random.Generat
     # as uint64: numpy would pass a list with a large seed through floating point
     keys = (np.array([seed, row], np.uint64) for row in range(first, first + count))
     return [np.random.Generator(np.random.Philox(key=key)) for key in keys]
+
+
+def _check(highest: np.ndarray, legal: np.ndarray) -> None:
+    """highest: of each row the largest logit that is legal."""
+    if not np.isfinite(highest).all():
+        row = int(np.flatnonzero(~np.isfinite(highest))[0])
+        if not legal[row].any():
+            raise SamplingError("nothing may follow here: the constraints leave no legal token")
+        raise SamplingError("the model's logits are not finite; its weights are damaged")
 
 
 def _kth_largest(weights: np.ndarray, k: int) -> np.ndarray:

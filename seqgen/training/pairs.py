@@ -1,7 +1,7 @@
 """What training an encoder-decoder is: batches of pairs of like lengths, its loss, a score of what is held out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,9 @@ from seqgen.training.pair_settings import PairSettings
 from seqgen.training.start import Start
 from seqgen.training.update import State, Updater, Weights
 
+# Shapes of batches: each takes some seconds to compile, and with more of them less is padding.
+_SHAPES, _FEW_SHAPES = 5, 2
+_SHORT = 3.0  # minutes
 _FORCED = 0x5EED  # keeps the draws of scheduled sampling apart from those of the batches
 
 
@@ -49,6 +52,7 @@ class PairLearner:
             seed=self.settings.seed,
             reversed=self.architecture.reversed,
             length=self.architecture.length,
+            buckets=_FEW_SHAPES if (self.settings.minutes or _SHORT) < _SHORT else _SHAPES,
             transpositions=transpositions(*sides, dataset.train) if self.settings.transpose else None,
         )
         self.batches_per_epoch = self._batches.batches_per_epoch
@@ -84,6 +88,18 @@ class PairLearner:
         return {**named, "corpus": digest_of(vocabularies, sides)}
 
 
+class Tensors(NamedTuple):
+    """A `PairBatch`, and where the decoder reads the true token; None: everywhere."""
+
+    source: tf.Tensor
+    real: tf.Tensor
+    ids: tf.Tensor
+    features: tf.Tensor
+    targets: tf.Tensor
+    weights: tf.Tensor
+    forced: tf.Tensor | None = None
+
+
 class PairNetwork:
     """The variables of an encoder-decoder, and its loss; see `update.Network`."""
 
@@ -101,8 +117,8 @@ class PairNetwork:
         self, values: Mapping[str, tf.Tensor], window: Sequence[tf.Tensor], state: State, masks: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor, State]:
         """Cross-entropy in nats, of vectors the squared error averaged over a vector; padding counts in neither."""
-        batch, forced = PairBatch(*window[:6]), (window[6] if len(window) > 6 else None)
-        outputs = logits_of(self._architecture, values, batch, forced=forced, masks=masks)  # (Ty, batch, n_values)
+        batch = Tensors(*window)
+        outputs = logits_of(self._architecture, values, batch, forced=batch.forced, masks=masks)  # (Ty, batch, n_values)
         if self._architecture.target_vectors:
             each = tf.reduce_mean(tf.square(outputs - batch.targets), axis=2)
         else:

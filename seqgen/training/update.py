@@ -60,9 +60,9 @@ class Updater:
         self._optimizer = _optimizer(settings)
         self._optimizer.build(list(self._variables.values()))
         self._rate: Any = self._optimizer.learning_rate  # a variable, which Keras types as a float
-        self._update = tf.function(self._updated)
-        self._shard = tf.function(self._shard_gradients, jit_compile=True)
-        self._apply = tf.function(self._applied, jit_compile=True)
+        self._update = tf.function(self._updated, autograph=False)
+        self._shard = tf.function(self._shard_gradients, jit_compile=True, autograph=False)
+        self._apply = tf.function(self._applied, jit_compile=True, autograph=False)
         self.clear()
 
     def clear(self) -> None:
@@ -76,8 +76,8 @@ class Updater:
         """
         seed = tf.constant([self._settings.seed, step], tf.int32)
         with nullcontext() if self._cluster is None else self._cluster.watched():
-            window = [tf.constant(array) for array in window]
-            loss, self._state = self._update(window, self._state, seed, tf.constant(rate, tf.float32))
+            arrays = [tf.constant(array) for array in window]
+            loss, self._state = self._update(arrays, self._state, seed, tf.constant(rate, tf.float32))
             return float(loss)
 
     def begin_with(self, weights: Mapping[str, np.ndarray]) -> None:

@@ -32,6 +32,9 @@ def filled(model: Seq2Seq, pair: Pair) -> np.ndarray:
     return np.concatenate([pair.source, np.full((missing, *pair.source.shape[1:]), PAD, pair.source.dtype)])
 
 
+WITHOUT_DECODER = shaped(decoder_layers=0, bridge="none", feedback=False, length=4)
+
+
 def by_formulas(model, weights, made) -> list:
     return [plain(model, weights, filled(model, pair), pair.ids, pair.features) for pair in made]
 
@@ -153,27 +156,23 @@ def test_sources_in_order_beside_each_other(attention, layers):
     check(got, by_formulas(model, weights, made))
 
 
-@attentions
+@pytest.mark.parametrize("attention", ["none", *HEARS, "no decoder"])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_rows_may_be_exchanged_within_a_state(attention, batch):
     """A scorer puts the next sequence where one has ended."""
-    model = shaped(attention=attention, bridge="peek")
+    model = shaped(attention=attention, bridge="peek") if attention != "no decoder" else WITHOUT_DECODER
     weights = random_weights(model)
     stepper = Seq2SeqStepper(model, weights)
-    made = pairs(model, [3, 5, 2, 6], 4)
+    made = pairs(model, [4, 5, 4, 6], 4)
     encoded = stepper.encode([pair.source for pair in made])
     _, state = fed(stepper, stepper.start(batch, encoded[:batch]), made[:batch], 0, 2)
     for array, fresh in zip(state, stepper.start(1, encoded[3:]), strict=True):
         array[batch - 1] = fresh[0]
     wanted = by_formulas(model, weights, made)
-    got, _ = stepper.step(*step_of(made[: batch - 1], 2, made[3]), state)
+    got, _ = stepper.step(np.array([*(pair.ids[2] for pair in made[: batch - 1]), made[3].ids[0]]), state)
     for row in range(batch - 1):
         np.testing.assert_allclose(got[row], wanted[row].outputs[2], atol=EXACT)
     np.testing.assert_allclose(got[batch - 1], wanted[3].outputs[0], atol=EXACT)
-
-
-def step_of(made, place, new) -> tuple[np.ndarray]:
-    return (np.array([*(pair.ids[place] for pair in made), new.ids[0]]),)
 
 
 @given(architectures(decoder_layers=2))
@@ -288,7 +287,7 @@ def test_scores_however_large_do_not_overflow():
 
 
 def test_without_a_decoder_the_end_comes_after_the_last_place():
-    model = shaped(decoder_layers=0, bridge="none", feedback=False, length=4)
+    model = WITHOUT_DECODER
     weights = random_weights(model)
     stepper = Seq2SeqStepper(model, weights)
     made = pairs(model, [2, 6], 8)  # of which the first is made 4 long
@@ -316,7 +315,7 @@ def test_without_a_decoder_there_are_no_vectors_after_the_last_place():
 
 def test_an_answer_of_its_own_may_be_changed():
     """Samplers may write into logits; what is known of a source stays."""
-    model = shaped(decoder_layers=0, bridge="none", feedback=False, length=4)
+    model = WITHOUT_DECODER
     stepper = Seq2SeqStepper(model, random_weights(model))
     (pair,) = pairs(model, [3], 4)
     (encoded,) = stepper.encode([pair.source])
@@ -357,11 +356,13 @@ def test_a_model_file_gives_the_same_stepper(attention, vectors, tmp_path):
     np.testing.assert_array_equal(run(loaded, made), run(Seq2SeqStepper(model, weights), made))
 
 
-@given(architectures())
-@settings(max_examples=40)
-def test_the_weights_are_copied(model):
+@given(architectures(), st.sampled_from([0, 10**6]))
+@settings(max_examples=60)
+def test_the_weights_are_copied(model, most_kept):
     weights, made = random_weights(model), pairs(model, [3, 5], 3)
-    stepper = Seq2SeqStepper(model, weights)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inputs, "_MOST_KEPT", most_kept)
+        stepper = Seq2SeqStepper(model, weights)
     before = run(stepper, made)
     for array in weights.values():
         array[...] = 0

@@ -160,3 +160,16 @@ def test_what_cannot_be_searched_is_an_error():
 
     with pytest.raises(SamplingError, match="not finite"):
         beam(setting(stepper=Broken(len(ABC), favour={END: -9})), [], 5, 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_search_is_over_when_nothing_can_become_better(seed):
+    """Though a length penalty treats the long well: no text gets longer than its steps allow."""
+    stepper = Noise(len(ABC), seed, favour={END: 2.0})
+    of = setting(stepper=stepper)
+    found = beam(of, [], 80, 3, length_penalty=0.6)
+    assert len(stepper.calls) < 20
+    of.grammar.most_ids = 10**6  # as if nothing were known of that
+    patient = Noise(len(ABC), seed, favour={END: 2.0})
+    assert beam(of._replace(stepper=patient), [], 80, 3, length_penalty=0.6) == found
+    assert len(patient.calls) > 50

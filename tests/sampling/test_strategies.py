@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from seqgen.errors import ConfigError, SamplingError
 from seqgen.sampling import Curve, Plan, Strategy, draw, probabilities, streams
+from seqgen.sampling.strategies import most_probable
 
 ALL = np.ones((1, 4), bool)
 
@@ -317,3 +318,27 @@ def test_every_seed_has_its_own_streams():
     seeds = [0, 1, 2, 2**53, 2**53 + 1, 2**63, 2**63 + 1, 2**64 - 2, 2**64 - 1]
     drawn = {stream.random() for seed in seeds for stream in streams(seed, 3)}
     assert len(drawn) == 3 * len(seeds)
+
+
+@given(st.data())
+def test_the_most_probable_is_what_temperature_0_draws(data):
+    """Of equals the first, as there."""
+    rows, size = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 6))
+    values = st.lists(st.integers(-3, 3), min_size=size, max_size=size)
+    logits = np.array(data.draw(st.lists(values, min_size=rows, max_size=rows)), np.float32)
+    legal = np.array(
+        data.draw(st.lists(st.lists(st.booleans(), min_size=size, max_size=size), min_size=rows, max_size=rows))
+    )
+    assume(legal.any(axis=1).all())
+    wanted = draw(probabilities(logits, legal, Strategy(temperature=0)), np.full(rows, 0.7))
+    assert most_probable(logits, legal).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_not_finite_is_not_the_most_probable(value):
+    logits = np.array([[1, 2], [value, 1]], np.float32)
+    with pytest.raises(SamplingError, match="not finite"):
+        most_probable(logits, np.ones_like(logits, bool))
+    assert most_probable(logits, np.array([[True, True], [False, True]])).tolist() == [1, 1]
+    with pytest.raises(SamplingError, match="no legal token"):
+        most_probable(logits, np.array([[True, True], [False, False]]))
