@@ -5,11 +5,12 @@ back ties a step to the one before, layers are the scans of `models.scan`; else 
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 
 from seqgen.architecture import Seq2Seq
+from seqgen.corpus.pair_batches import PairBatch
 from seqgen.errors import ConfigError
 from seqgen.models.decoding import Decoding, hidden_states, own_choices
 from seqgen.models.memory import at_places, places_of
@@ -18,30 +19,10 @@ from seqgen.models.sources import encode
 from seqgen.models.stack import dense
 
 
-class Batch(Protocol):
-    """A batch of pairs, time first, as arrays or tensors."""
-
-    @property
-    def source(self) -> Any:
-        """Ids `(Tx, batch)`, or vectors `(Tx, batch, d)`; padded on the left."""
-
-    @property
-    def real(self) -> Any:
-        """`(Tx, batch)` float32: 1 where the source is; every row has a 1 at its end."""
-
-    @property
-    def ids(self) -> Any:
-        """What came before each target, `(Ty, batch)`, START first; of vectors `(Ty, batch, d)`, zeros first."""
-
-    @property
-    def features(self) -> Any:
-        """`(Ty, batch, n_features)`."""
-
-
 def logits_of(
     architecture: Seq2Seq,
     weights: Mapping[str, Any],
-    batch: Batch,
+    batch: PairBatch,
     *,
     forced: Any = None,
     noise: Any = None,
@@ -49,7 +30,8 @@ def logits_of(
 ) -> tf.Tensor:
     """Logits (of vectors, the vectors) `(Ty, batch, n_values)` for every target.
 
-    weights: arrays, tensors or variables, named as in `tensor_shapes`.
+    weights: arrays, tensors or variables, named as in `tensor_shapes`. batch: of arrays or of tensors; its targets are
+    not read.
 
     forced: scheduled sampling (Bengio et al. 2015), `(Ty, batch)`: 1 where the decoder reads what came before, 0 where
     it reads its own choice of the step before instead, of vectors what it gave; None for 1 everywhere, as always at the

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgen.architecture import Seq2Seq, tensor_shapes
+from seqgen.architecture import Seq2Seq
+from seqgen.corpus.pair_batches import PairBatch
 
 SIZES = [(5, 6), (2, 3), (1, 1), (4, 6)]  # of sources and targets
 CASES: dict[str, dict[str, Any]] = {
@@ -94,15 +95,6 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-class Batch(NamedTuple):
-    source: np.ndarray
-    real: np.ndarray
-    ids: np.ndarray
-    features: np.ndarray
-    targets: np.ndarray
-    weights: np.ndarray
-
-
 class Pair(NamedTuple):
     source: np.ndarray  # (n,) ids or (n, d)
     ids: np.ndarray  # (m,) what is read before each target, or (m, d)
@@ -118,18 +110,14 @@ def seq2seq(**changes: Any) -> Seq2Seq:
     return architecture
 
 
-def weights_for(architecture: Seq2Seq, seed: int = 0, scale: float = 0.6) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(seed)
-    shapes = tensor_shapes(architecture)
-    return {name: random.normal(size=shape, scale=scale).astype(np.float32) for name, shape in shapes.items()}
-
-
 def pairs_for(architecture: Seq2Seq, sizes: list[tuple[int, int]], seed: int = 0) -> list[Pair]:
     """Random pairs of these lengths (source, target)."""
     random = np.random.default_rng(seed)
 
     def series(length: int, values: int, vectors: bool) -> np.ndarray:
-        return random.normal(size=(length, values)) if vectors else random.integers(1, values, size=length)
+        if vectors:
+            return random.normal(size=(length, values)).astype(np.float32)
+        return random.integers(1, values, size=length)
 
     pairs = []
     for n, m in sizes:
@@ -140,7 +128,7 @@ def pairs_for(architecture: Seq2Seq, sizes: list[tuple[int, int]], seed: int = 0
     return pairs
 
 
-def batch_of(architecture: Seq2Seq, pairs: list[Pair], left: int = 0, right: int = 0) -> Batch:
+def batch_of(architecture: Seq2Seq, pairs: list[Pair], left: int = 0, right: int = 0) -> PairBatch:
     """Pairs side by side, time first; sources padded on the left, targets on the right, by so much more.
 
     The padding is noise, which nothing may depend on.
@@ -161,7 +149,7 @@ def batch_of(architecture: Seq2Seq, pairs: list[Pair], left: int = 0, right: int
         padded([one[:, k] for one in features], Ty, size, False, False)
         for k, size in enumerate(architecture.feature_sizes)
     ]
-    return Batch(
+    return PairBatch(
         padded(source, Tx, architecture.source_values, architecture.source_vectors, True),
         np.stack([np.arange(Tx) >= Tx - len(one) for one in source], axis=1).astype(np.float32),
         padded(ids, Ty, architecture.n_values, architecture.target_vectors, False),

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from pair_cases import CASES, SIZES, batch_of, pairs_for, seq2seq, sizes_for, weights_for
+from made import random_weights
+from pair_cases import CASES, SIZES, batch_of, pairs_for, seq2seq, sizes_for
 
 from seqgen.architecture import tensor_shapes
 from seqgen.errors import ConfigError
@@ -12,6 +13,7 @@ from seqgen.models import pairs as fast
 from seqgen.models.layers import build_layers, variables_of
 from seqgen.models.seq2seq import decoder_model, encoder_model, training_model
 from seqgen.models.weights import assign
+from seqgen.runtime import Seq2SeqStepper
 
 
 def layers_with(architecture, weights):
@@ -59,7 +61,10 @@ KERAS = [
 @pytest.mark.parametrize("name", KERAS)
 def test_the_training_model_is_the_fast_path(name):
     architecture = seq2seq(**CASES[name])
-    weights, batch = weights_for(architecture), batch_of(architecture, pairs_for(architecture, sizes_for(architecture)))
+    weights, batch = (
+        random_weights(architecture),
+        batch_of(architecture, pairs_for(architecture, sizes_for(architecture))),
+    )
     layers = layers_with(architecture, weights)
     model = training_model(architecture, layers, *(len(array) for array in (batch.source, batch.ids)))
     random = np.random.default_rng(2)
@@ -124,7 +129,12 @@ ASKED = [
 @pytest.mark.parametrize("name", ASKED)
 def test_asked_step_by_step_it_gives_what_it_was_trained_to_give(name):
     architecture = seq2seq(**CASES[name])
-    weights, batch = weights_for(architecture), batch_of(architecture, pairs_for(architecture, SIZES))
+    weights, pairs = random_weights(architecture), pairs_for(architecture, SIZES)
+    batch, rows = batch_of(architecture, pairs), []
+    if architecture.attention in ("additive", "multiplicative"):
+        stepper = Seq2SeqStepper(architecture, weights)
+        encoded = stepper.encode([pair.source for pair in pairs])
+        rows = [stepper.attention(one, pair.ids, pair.features) for one, pair in zip(encoded, pairs, strict=True)]
     wanted = of_logits(architecture, fast.logits_of(architecture, weights, batch))
     asked = Asked(architecture, layers_with(architecture, weights), batch)
     for t in range(len(batch.ids)):
@@ -134,12 +144,15 @@ def test_asked_step_by_step_it_gives_what_it_was_trained_to_give(name):
         if shares is not None:
             np.testing.assert_allclose(np.sum(shares, axis=1), 1, atol=1e-6)
             assert not shares.numpy()[batch.real.T == 0].any()
+            for row, pair in enumerate(pairs):
+                if t < len(pair.ids):
+                    np.testing.assert_allclose(shares[row, -len(pair.source) :], rows[row][t], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["gru", "additive", "multiplicative", "through-depth", "vectors"])
 def test_the_loop_that_translates_is_training_on_nothing_but_own_choices(name):
     architecture = seq2seq(**(CASES[name] | {"n_a": 12}))
-    weights, batch = weights_for(architecture, scale=0.3), batch_of(architecture, pairs_for(architecture, SIZES))
+    weights, batch = random_weights(architecture, scale=0.3), batch_of(architecture, pairs_for(architecture, SIZES))
     weights["decoder/0/kernel"] *= 6  # else one token is the best of all, whatever came before
     weights["densor/bias"][:] = 0
     wanted = fast.logits_of(architecture, weights, batch, forced=np.zeros(batch.weights.shape, np.float32))
@@ -159,7 +172,7 @@ def test_the_loop_that_translates_is_training_on_nothing_but_own_choices(name):
 def test_more_padding_changes_no_state_and_no_share(name):
     architecture = seq2seq(**CASES[name])
     pairs = pairs_for(architecture, SIZES)
-    layers = layers_with(architecture, weights_for(architecture))
+    layers = layers_with(architecture, random_weights(architecture))
     one, other = (Asked(architecture, layers, batch_of(architecture, pairs, left=left)) for left in (0, 3))
     batch = batch_of(architecture, pairs)
     for t in range(3):
