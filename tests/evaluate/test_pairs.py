@@ -219,7 +219,7 @@ def test_what_is_never_written_stands_in_the_way_of_a_score_but_not_of_decoding(
     assert [
         "".join(spelling.vocabulary.to_tokens(row.ids)) for row in greedy(stepper, spelling, sources, [20] * 8)
     ] == TEXTS
-    unseen = scored[0]._replace(target=np.array([START, UNK, END]))
+    unseen = Pair("unseen", sources[0], np.array([START, UNK, END]), np.zeros((2, 0), int), np.ones(2, bool))
     assert score_pairs(stepper, spelling, [unseen]).exact_match == 0
 
 
