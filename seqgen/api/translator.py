@@ -1,7 +1,7 @@
 """Translator: a trained encoder-decoder, loaded without TensorFlow; sources in, targets out."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -89,7 +89,7 @@ class Translator:
         self.digest, self.name = modelfile.digest(path), os.fspath(path)
 
     def encode_sources(
-        self, sources: Sequence[Any], *, max_length: int | None = None, names: Sequence[str] = ()
+        self, sources: Iterable[Any], *, max_length: int | None = None, names: Sequence[str] = ()
     ) -> list[Source]:
         """Texts, Pieces or arrays `(n, size)` as the model reads them.
 
@@ -103,12 +103,13 @@ class Translator:
             raise ConfigError(f"the maximum length of a source must be at least 1, not {max_length}")
         if isinstance(sources, (str, Piece)):
             raise ConfigError(f"sources are a list, also where there is only one, and not a {type(sources).__name__}")
-        called = names or [f"source {number}" for number in range(1, len(sources) + 1)]
-        return [self._source(source, name, max_length) for source, name in zip(sources, called, strict=True)]
+        given = list(sources)
+        called = names or [f"source {number}" for number in range(1, len(given) + 1)]
+        return [self._source(source, name, max_length) for source, name in zip(given, called, strict=True)]
 
     def translate(
         self,
-        sources: Sequence[Any],
+        sources: Iterable[Any],
         *,
         steps: int | None = None,
         beam: int | None = None,
@@ -173,7 +174,7 @@ class Translator:
         if self.header.architecture.attention == "none" or self.unit == VECTORS:
             raise ConfigError("this model has no attention to show; 'seqgen train --preset attention' makes one")
 
-    def embed(self, sources: Sequence[Any], *, max_length: int | None = None, names: Sequence[str] = ()) -> np.ndarray:
+    def embed(self, sources: Iterable[Any], *, max_length: int | None = None, names: Sequence[str] = ()) -> np.ndarray:
         """The fixed-length vector of each source, `(n, k)` float32: what the encoder makes of all it has read.
 
         Raises: as `encode_sources`.

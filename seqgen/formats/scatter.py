@@ -69,14 +69,20 @@ def _dots(xs: Sequence[float], ys: Sequence[float], names: Sequence[str]) -> Ite
 
 
 def _names(xs: Sequence[float], ys: Sequence[float], names: Sequence[str], frame: _Box) -> Iterator[str]:
-    """Each beside its dot where it covers neither a dot nor another name, those of lonely points first."""
+    """Each beside its dot where it covers neither a dot nor another name, those of lonely points first.
+
+    The same name of the same place is written once.
+    """
     points = np.column_stack([xs, ys])
     distances = np.linalg.norm(points[:, None] - points[None], axis=2) + np.where(np.eye(len(xs)), np.inf, 0)
     taken: list[_Box] = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in zip(xs, ys, strict=True)]
+    written: set[tuple[float, float, str]] = set()
     for index in map(int, np.argsort(-distances.min(axis=1), kind="stable")):
-        if not names[index]:
+        x, y, name = round(xs[index], 1), round(ys[index], 1), names[index]
+        if not name or (x, y, name) in written:
             continue
-        x, y, wide = xs[index], ys[index], width_of(names[index], _LETTERS)
+        written.add((x, y, name))
+        wide = width_of(name, _LETTERS)
         for down, across in product((0, -1, 1), (1, -1, 0)):  # beside, above, below; to the right, left, centred
             if not down and not across:
                 continue
@@ -86,7 +92,7 @@ def _names(xs: Sequence[float], ys: Sequence[float], names: Sequence[str], frame
             box = (begin, base - _LETTERS * 0.8, begin + wide, base + _LETTERS * 0.2)
             if _inside(box, frame) and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                yield text_element(edge, base, names[index], _LETTERS, INK, f'text-anchor="{_ANCHORS[across]}"')
+                yield text_element(edge, base, name, _LETTERS, INK, f'text-anchor="{_ANCHORS[across]}"')
                 break
 
 

@@ -71,6 +71,8 @@ def test_lonely_points_all_have_their_names_and_a_crowd_only_some():
     assert {name for name, _ in boxes(far)} == {"one", "two", "three"}
     crowd = tree(np.zeros((30, 2)), [f"name {n}" for n in range(30)])
     assert 0 < len(list(boxes(crowd))) < 30
+    same = tree([[0, 0], [0, 0], [0, 0], [4, 4]], ["one", "one", "two", "one"])
+    assert sorted(name for name, _ in boxes(same)) == ["one", "one", "two"]
 
 
 def test_long_names_are_shortened_and_marks_are_escaped():
