@@ -1,7 +1,7 @@
 """What training an encoder-decoder is: batches of pairs of like lengths, its loss, a score of what is held out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -88,18 +88,6 @@ class PairLearner:
         return {**named, "corpus": digest_of(vocabularies, sides)}
 
 
-class Tensors(NamedTuple):
-    """A `PairBatch`, and where the decoder reads the true token; None: everywhere."""
-
-    source: tf.Tensor
-    real: tf.Tensor
-    ids: tf.Tensor
-    features: tf.Tensor
-    targets: tf.Tensor
-    weights: tf.Tensor
-    forced: tf.Tensor | None = None
-
-
 class PairNetwork:
     """The variables of an encoder-decoder, and its loss; see `update.Network`."""
 
@@ -117,8 +105,9 @@ class PairNetwork:
         self, values: Mapping[str, tf.Tensor], window: Sequence[tf.Tensor], state: State, masks: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor, State]:
         """Cross-entropy in nats, of vectors the squared error averaged over a vector; padding counts in neither."""
-        batch = Tensors(*window)
-        outputs = logits_of(self._architecture, values, batch, forced=batch.forced, masks=masks)
+        arrays: Any = window  # tensors, in the place of arrays
+        batch, forced = PairBatch(*arrays[:6]), (window[6] if len(window) > 6 else None)
+        outputs = logits_of(self._architecture, values, batch, forced=forced, masks=masks)
         if self._architecture.target_vectors:
             each = tf.reduce_mean(tf.square(outputs - batch.targets), axis=2)
         else:
