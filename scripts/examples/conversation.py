@@ -16,7 +16,7 @@ COPIES, KEPT = 6, 0.7
 
 
 def talk(name: str) -> list[tuple[str, str]]:
-    """Question and answer of every line of a file: `pairs` is to learn from, `unseen` to be asked at the end."""
+    """Question and answer of every line of a file: `conversation` is to learn from, `unseen` to be asked at the end."""
     lines = (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
     return [(question, answer) for question, answer in (line.split("\t") for line in lines)]
 
@@ -33,7 +33,7 @@ def with_gaps(pairs: list[tuple[str, str]], seed: int = 0) -> list[tuple[str, st
 
 def main(seed: int = 0, **length: Any) -> float:
     """The fraction of unseen questions that get their answer. length: `minutes=` or `max_steps=`."""
-    pairs = talk("pairs")
+    pairs = talk("conversation")
     random.Random(seed).shuffle(pairs)
     held_out, learned = pairs[: len(pairs) // 20], with_gaps(pairs[len(pairs) // 20 :], seed)
     words = {"lower": True}

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqgen import formats
-from seqgen.corpus.sources import Skipped, listed, named_corpora, no_such_source, visible_files
+from seqgen.corpus.sources import (
+    MANIFEST,
+    Skipped,
+    listed,
+    named_corpora,
+    no_such_source,
+    read_manifest,
+    visible_files,
+)
 from seqgen.errors import CorpusError, FormatError
 
 TABLE = ".tsv"
@@ -41,13 +49,18 @@ class Rows:
 
 
 def tables(source: Path_) -> list[Path] | None:
-    """The .tsv files that a source stands for: itself, or those in a folder; None where it is neither.
+    """The .tsv files that a source stands for: itself, or those in a folder or a named corpus; None where it is none.
 
     A folder that also holds music or text is none of pairs.
     """
     path = Path(source).expanduser()
+    if not path.exists():
+        path = named_corpora().get(os.fspath(source), path)
     if path.is_dir():
         files, _ = visible_files(path)
+        if (path / MANIFEST).is_file():
+            manifest = read_manifest(path / MANIFEST)
+            files = [file for file in files if manifest.takes(file)]
         found = [file for file in files if file.suffix.lower() == TABLE]
         return found if found and not any(map(formats.unit, files)) else None
     return [path] if path.suffix.lower() == TABLE else None

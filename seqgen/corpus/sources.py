@@ -36,6 +36,11 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     separator: str = ""  # text only: where a file is cut into documents
     options: dict[str, bool | int | str] = {}  # of the encoding
 
+    def takes(self, path: Path) -> bool:
+        """Whether a file of the folder belongs to the corpus, by its name."""
+        wanted, unwanted = (any(fnmatchcase(path.name, one) for one in some) for some in (self.include, self.exclude))
+        return wanted and not unwanted
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -273,8 +278,7 @@ def _scanned(folder: Path, label: str | Path, manifest: Manifest | None) -> _Sou
     found, ignored = [], []
     for path in paths:
         name = path.relative_to(folder).as_posix()
-        wanted = any(fnmatchcase(path.name, pattern) for pattern in settings.include)
-        if name == MANIFEST or not wanted or any(fnmatchcase(path.name, pattern) for pattern in settings.exclude):
+        if name == MANIFEST or not settings.takes(path):
             continue
         unit = formats.unit(path)
         if unit is None:

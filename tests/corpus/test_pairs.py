@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import piece
 
-from seqgen.corpus import PairCorpus, are_pairs, load_pairs
+from seqgen.corpus import PairCorpus, are_pairs, load_corpus, load_pairs
 from seqgen.errors import ConfigError, CorpusError
 
 
@@ -284,3 +284,12 @@ ONE = np.ones((1, 2))
 def test_values_that_are_no_pairs(sources, targets, message):
     with pytest.raises(CorpusError, match=message):
         PairCorpus.of(sources, targets)
+
+
+def test_small_talk_comes_with_seqgen_without_what_is_to_be_asked_at_the_end():
+    corpus = load_pairs("conversation")
+    assert corpus.title == "conversation"
+    assert {pair.name.split()[0] for pair in corpus.pairs} == {"conversation.tsv"}
+    assert are_pairs(["conversation"])
+    with pytest.raises(CorpusError, match="neither music nor text"):
+        load_corpus("conversation")

@@ -100,7 +100,7 @@ def test_what_does_not_exist_names_what_is_near(tmp_path):
     with pytest.raises(CorpusError, match=r"did you mean .*tunes"):
         plan([tmp_path / "tune"])
     for nothing in ([], [""]):
-        with pytest.raises(CorpusError, match="bach-chorales, fiddle-tunes, verses"):
+        with pytest.raises(CorpusError, match="bach-chorales, conversation, fiddle-tunes, verses"):
             plan(nothing)
 
 
@@ -127,7 +127,7 @@ def test_a_path_that_exists_wins_over_a_name(tmp_path, monkeypatch):
 
 
 def test_the_corpora_that_come_along():
-    assert list(named_corpora()) == ["bach-chorales", "fiddle-tunes", "verses"]
+    assert list(named_corpora()) == ["bach-chorales", "conversation", "fiddle-tunes", "verses"]
     found = plan(["verses"])
     assert (found.title, found.encoding, found.separator) == ("Verses", "chars", "\n\n\n")
     assert found.licence.startswith("CC0")

@@ -72,16 +72,16 @@ def longest_run(one: list[str], other: list[str]) -> int:
 
 
 def test_a_hundred_questions_each_asked_in_several_ways():
-    ways = Counter(answer for _, answer in talk("pairs"))
+    ways = Counter(answer for _, answer in talk("conversation"))
     assert len(ways) == 100
     assert set(ways.values()) <= {5, 6, 7, 8}
     assert Counter(answer for _, answer in talk("unseen")) == Counter(ways.keys())  # one more of each
-    questions = [" ".join(words(question)) for name in ("pairs", "unseen") for question, _ in talk(name)]
+    questions = [" ".join(words(question)) for name in ("conversation", "unseen") for question, _ in talk(name)]
     assert len(set(questions)) == len(questions)
 
 
 def test_unseen_questions_share_words_but_no_phrasing():
-    known = talk("pairs")
+    known = talk("conversation")
     for question, answer in talk("unseen"):
         own = [words(other) for other, its in known if its == answer]
         assert max(longest_run(words(question), other) for other in own) <= 3, question
@@ -89,7 +89,7 @@ def test_unseen_questions_share_words_but_no_phrasing():
 
 
 def test_lines_are_written_carefully():
-    for question, answer in [*talk("pairs"), *talk("unseen")]:
+    for question, answer in [*talk("conversation"), *talk("unseen")]:
         for text in (question, answer):
             assert text.isascii()
             assert text == " ".join(text.split())
@@ -98,7 +98,7 @@ def test_lines_are_written_carefully():
 
 
 def test_gaps_leave_words_out_and_nothing_else():
-    pairs = talk("pairs")
+    pairs = talk("conversation")
     found = with_gaps(pairs, seed=2)
     assert found[: len(pairs)] == pairs
     answers = {(question, answer) for question, answer in pairs}
