@@ -2,6 +2,7 @@
 
 from seqgen.evaluate.ngram import NgramStepper
 from seqgen.evaluate.pairs import PairScore, greedy, score_pairs
+from seqgen.evaluate.part_writing import PartWriting, part_writing
 from seqgen.evaluate.score import Score, score, surprises
 from seqgen.evaluate.statistics import VOICE_RANGES, Comparison, compare, whole_groups
 from seqgen.evaluate.typical import Typical, place, typical
@@ -11,10 +12,12 @@ __all__ = [
     "Comparison",
     "NgramStepper",
     "PairScore",
+    "PartWriting",
     "Score",
     "Typical",
     "compare",
     "greedy",
+    "part_writing",
     "place",
     "score",
     "score_pairs",
