@@ -14,8 +14,8 @@ SILENT = 0  # the value of a pitch that is a rest
 Voicing = tuple[int, ...]  # a value for each of alto, tenor, bass
 
 
-class Chorale(NamedTuple):
-    """The grid steps of a piece. Pitches are SILENT or 1 and up, from the lowest of each part on."""
+class Steps(NamedTuple):
+    """A piece, by grid steps. Pitches are SILENT or 1 and up, from the lowest of each part on."""
 
     name: str
     pitches: np.ndarray  # (steps, 4) int: what sounds in soprano, alto, tenor, bass
@@ -59,7 +59,7 @@ class Told(NamedTuple):
     w: Voicing
 
 
-def given(chorale: Chorale) -> Iterator[Seen]:
+def given(chorale: Steps) -> Iterator[Seen]:
     """What is seen of each grid step."""
     sopranos, strikes = chorale.pitches[:, 0].tolist(), chorale.moves[:, 0].tolist()
     around = [False, False, *strikes, False, False]
@@ -71,7 +71,7 @@ def given(chorale: Chorale) -> Iterator[Seen]:
         yield Seen(place, tuple(around[step : step + 5]), now, before, following[step])
 
 
-def followed(chorale: Chorale) -> Iterator[Told]:
+def followed(chorale: Steps) -> Iterator[Told]:
     """What the three voices tell at each grid step."""
     memory, u, v = STILL, (SILENT,) * VOICES, (SILENT,) * VOICES
     rows = chorale.pitches[:, 1:].tolist(), chorale.moves[:, 1:].tolist(), chorale.places.tolist()

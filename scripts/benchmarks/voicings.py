@@ -26,7 +26,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from voicing_steps import MOVES, SILENT, STILL, VOICES, Chorale, Seen, Told, Voicing, followed, given
+from voicing_steps import MOVES, SILENT, STILL, VOICES, Seen, Steps, Told, Voicing, followed, given
 
 Counts = Mapping[Hashable, Mapping[Hashable, Counter[int]]]  # under a key, of a context, how often what follows
 
@@ -82,7 +82,7 @@ class Links(NamedTuple):
 class VoicingModel:
     """See the module. Voicings have numbers, in the order of their values, and so have the pairs that were seen."""
 
-    def __init__(self, chorales: Sequence[Chorale], sizes: Sequence[int], smoothing: Smoothing) -> None:
+    def __init__(self, chorales: Sequence[Steps], sizes: Sequence[int], smoothing: Smoothing) -> None:
         """sizes: how many values the pitches of soprano, alto, tenor and bass have."""
         self._smoothing = smoothing
         self._shape = tuple(sizes[1:])
@@ -108,7 +108,7 @@ class VoicingModel:
         self._tables: dict[Hashable, list[np.ndarray]] = {}
         self._ahead: dict[tuple[int, int], np.ndarray] = {}
 
-    def _count(self, chorale: Chorale) -> None:
+    def _count(self, chorale: Steps) -> None:
         last = None  # the pair before
         for seen, told in zip(given(chorale), followed(chorale), strict=True):
             self._moves.count(seen.rhythm, (told.memory, told.moved))
@@ -167,7 +167,7 @@ class VoicingModel:
 
     # one way through
 
-    def log_joint(self, chorale: Chorale) -> float:
+    def log_joint(self, chorale: Steps) -> float:
         """log p(voices, soprano); with the weight it is a sum of 1 for no soprano."""
         total, last = 0.0, None
         for seen, told in zip(given(chorale), followed(chorale), strict=True):
@@ -230,7 +230,7 @@ class VoicingModel:
 
     # all ways
 
-    def log_soprano(self, chorale: Chorale) -> float:
+    def log_soprano(self, chorale: Steps) -> float:
         """log of the sum of p(voices, soprano) over all voices."""
         # by the voices that moved last: how probable each pair is, and each voicing after one it was not seen after
         pairs, loose = np.zeros((len(MOVES), len(self._pairs))), np.zeros((len(MOVES), self._voicings))

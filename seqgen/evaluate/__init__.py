@@ -2,6 +2,7 @@
 
 from seqgen.evaluate.ngram import NgramStepper
 from seqgen.evaluate.pairs import PairScore, greedy, score_pairs
+from seqgen.evaluate.part_writing import PartWriting, part_writing
 from seqgen.evaluate.references import Difference, TextMetrics, paired_bootstrap, text_metrics
 from seqgen.evaluate.score import Score, score, surprises
 from seqgen.evaluate.statistics import VOICE_RANGES, Comparison, compare, whole_groups
@@ -13,12 +14,14 @@ __all__ = [
     "Difference",
     "NgramStepper",
     "PairScore",
+    "PartWriting",
     "Score",
     "TextMetrics",
     "Typical",
     "compare",
     "greedy",
     "paired_bootstrap",
+    "part_writing",
     "place",
     "score",
     "score_pairs",

@@ -117,8 +117,8 @@ def compare(
     size, groups = len(held_out), whole_groups(len(generated), len(held_out))
     rows = []
     for statistic in (*STATISTICS, *(FOUR_PART if four_part else ())):
-        real, other = _pooled(statistic, training), _pooled(statistic, held_out)
-        drawn = [_pooled(statistic, generated[begin : begin + size]) for begin in range(0, groups * size, size)]
+        real, other = pooled(statistic, training), pooled(statistic, held_out)
+        drawn = [pooled(statistic, generated[begin : begin + size]) for begin in range(0, groups * size, size)]
         rows.append(
             Compared(
                 statistic,
@@ -163,7 +163,7 @@ def _shares(counts: Counts) -> dict[str, float]:
     return {str(value): counts[value] / counts.total() for value in sorted(counts)}
 
 
-def _pooled(statistic: Statistic, pieces: Iterable[Piece]) -> Counts:
+def pooled(statistic: Statistic, pieces: Iterable[Piece]) -> Counts:
     return _sum(statistic.counts(piece) for piece in pieces)
 
 
@@ -222,7 +222,7 @@ def parallels(piece: Piece, interval: int) -> Counts:
     Asked of every pair of voices at every moment at which both leave a sounding note for another pitch.
     """
     parallel = moves = 0
-    for upper, lower in combinations(_voices(piece), 2):
+    for upper, lower in combinations(voices(piece), 2):
         steps = np.diff(upper), np.diff(lower)
         sounding = (upper >= 0) & (lower >= 0)
         move = (steps[0] != 0) & (steps[1] != 0) & sounding[1:] & sounding[:-1]
@@ -312,7 +312,7 @@ def _placed(piece: Piece) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return bars, notes["onset"] - lines[bars], notes["pitch"]
 
 
-def _voices(piece: Piece) -> np.ndarray:
+def voices(piece: Piece) -> np.ndarray:
     """`(parts, n)` int: the pitch of each part between any two events of the piece, -1 where it is silent."""
     ends = piece.notes["onset"] + piece.notes["duration"]
     times = np.union1d(piece.notes["onset"], ends)

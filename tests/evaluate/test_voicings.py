@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from made import piece
 
-from seqgen.corpus import Corpus, Document
-from seqgen.corpus.dataset import prepare
+from seqgen.encodings.chorale import Chorale
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts" / "benchmarks"))
 import harmony
 import voicings
-from voicing_steps import Chorale
+from voicing_steps import Steps
 
 Columns = tuple[tuple[str, ...], ...]  # the tokens of each part
 
@@ -33,21 +32,21 @@ def columns(parts: list[tuple[str, ...]], steps: int) -> Iterator[tuple[str, ...
             yield tokens
 
 
-def chorale_of(parts: Columns, place: int = 0) -> Chorale:
+def chorale_of(parts: Columns, place: int = 0) -> Steps:
     """place: of the first step."""
     heard = [harmony.heard(tokens, 0) for tokens in parts]
     pitches, moves = (np.array(rows).T for rows in zip(*heard, strict=True))
-    return Chorale("made", pitches, moves, (np.arange(len(pitches)) + place) % 4)
+    return Steps("made", pitches, moves, (np.arange(len(pitches)) + place) % 4)
 
 
-def all_ways(soprano: tuple[str, ...], sizes: list[int], place: int) -> Iterator[Chorale]:
+def all_ways(soprano: tuple[str, ...], sizes: list[int], place: int) -> Iterator[Steps]:
     """Everything that the three voices can do under a soprano."""
     spelled = [list(columns([tuple(map(str, range(1, size)))], len(soprano))) for size in sizes[1:]]
     for voices in product(*spelled):
         yield chorale_of((soprano, *voices), place)
 
 
-def learned(seed: int, sizes: list[int], steps: int = 40) -> Chorale:
+def learned(seed: int, sizes: list[int], steps: int = 40) -> Steps:
     """A piece in which every part does anything."""
     random = np.random.default_rng(seed)
     parts = []
@@ -87,9 +86,7 @@ def test_the_forward_sum_is_that_of_all_ways(soprano, sizes, place, weight):
 def test_pieces_are_read_off_the_tokens_in_one_key():
     """Two sharps: everything two semitones lower, and the pickup moves the places."""
     source = piece(3, parts=4, key=2, pickup=3, bars=2)
-    document = Document("made", source, "")
-    dataset = prepare(Corpus("made", "music", (document,)), encoding="chorale", fraction=0)
-    found = harmony.transposed(dataset, dataset.train[0])
+    found = harmony.transposed(Chorale(), "made", source)
     assert len(found.places) == source.end_tick
     assert found.places[:4].tolist() == [1, 2, 3, 0]
     for part in range(4):
