@@ -41,8 +41,9 @@ class Seq2Seq(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     its outputs are side by side, forward first. Without layers the source itself is what is handed over.
 
     bridge: what of the encoder's last step reaches the decoder.
-        "states": its states begin the decoder's, layer by layer; where the decoder has more layers, the last one's
-        again. Those of two directions, side by side, go through a layer each: tanh for a, linear for c.
+        "states": its states begin the decoder's, layer by layer from the top; where the decoder has more layers than
+        the encoder, from the bottom, and its last one's again. Those of two directions, side by side, go through a
+        layer each: tanh for a, linear for c.
         "repeat": its output, through one layer of ReLU, is an input at every step. "peek": states, and its output as it
         is, is an input at every step. "none": nothing. The last output of two directions is where each has read all.
     attention: what else reaches it at every step.
@@ -94,6 +95,16 @@ class Seq2Seq(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     @property
     def hands_over_states(self) -> bool:
         return self.bridge in ("states", "peek") and self.encoder_layers > 0 and self.decoder_layers > 0
+
+    @property
+    def givers(self) -> tuple[int, ...]:
+        """For each state of the decoder the encoder's layer whose state begins it; none where none is handed over."""
+        if not self.hands_over_states:
+            return ()
+        if self.through_depth:
+            return (0,)  # there is only one state
+        first = max(0, self.encoder_layers - self.decoder_layers)
+        return tuple(min(first + layer, self.encoder_layers - 1) for layer in range(self.decoder_layers))
 
     def check(self) -> None:
         """Raises ConfigError where parts do not go together."""
@@ -150,8 +161,8 @@ def _of_seq2seq(model: Seq2Seq) -> Shapes:
     read = model.source_embedding or model.source_values
     for direction in ("encoder", "encoder/backward")[: 1 + model.bidirectional]:
         shapes |= _stack(direction, model, model.encoder_layers, read, memory)
-    if model.bidirectional and model.hands_over_states:
-        for layer in range(model.encoder_layers):
+    if model.bidirectional:
+        for layer in sorted(set(model.givers)):
             for state in ("a", "c")[: 2 if model.cell == "lstm" else 1]:
                 shapes |= _dense(f"bridge/{layer}/{state}", memory, n_a)
     if model.bridge == "repeat":

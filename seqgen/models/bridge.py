@@ -12,13 +12,13 @@ from seqgen.models.layers import Layers
 def bridge(architecture: Seq2Seq, layers: Layers, encoded: Encoded) -> tuple[list[State], Any]:
     """The state each layer of the decoder (through depth: all of them) begins with; its input at every step, or None.
 
-    Where the decoder has more layers than the encoder, the state of the encoder's last one is given again.
+    Which layer of the encoder gives it, `Seq2Seq.givers` says.
     """
-    count = 1 if architecture.through_depth else architecture.decoder_layers
     if architecture.hands_over_states:
-        given = [_joined(architecture, layers, index, state) for index, state in enumerate(encoded.states)]
-        states = [given[min(index, len(given) - 1)] for index in range(count)]
+        given = {index: _joined(architecture, layers, index, encoded.states[index]) for index in architecture.givers}
+        states = [given[index] for index in architecture.givers]
     else:
+        count = 1 if architecture.through_depth else architecture.decoder_layers
         states = [zero_state(layers["decoder/0"], encoded.last) for _ in range(count)]
     if architecture.bridge == "repeat":  # as RepeatVector behind a dense layer
         return states, ops.relu(layers["bridge"](encoded.last))  # (batch, n_a)

@@ -79,11 +79,10 @@ def bridge(architecture: Seq2Seq, weights: Weights, encoded: Encoded) -> tuple[l
     The input is `(batch, n_a)` of "repeat", `(batch, memory_size)` of "peek", else None.
     """
     states: list[State] = []
-    for index in range(1 if architecture.through_depth else architecture.decoder_layers):
-        if not architecture.hands_over_states:
-            states.append(zeros(architecture, static_shape(encoded.last)[0]))
-            continue
-        given = min(index, len(encoded.states) - 1)
+    if not architecture.hands_over_states:
+        count = 1 if architecture.through_depth else architecture.decoder_layers
+        states = [zeros(architecture, static_shape(encoded.last)[0]) for _ in range(count)]
+    for given in architecture.givers:
         state = encoded.states[given]
         if architecture.bidirectional:
             state = [dense(weights, f"bridge/{given}/{kind}", array) for kind, array in zip("ac", state, strict=False)]

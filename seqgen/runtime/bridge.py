@@ -27,10 +27,9 @@ class Bridge:
         """
         if not self._model.hands_over_states:
             return ()
-        wanted = 1 if self._model.through_depth else self._model.decoder_layers
+        given = [layers[index] for index in self._model.givers]
         if self._model.bidirectional:
-            layers = [self._of_two_directions(index, state) for index, state in enumerate(layers[:wanted])]
-        given = [layers[min(index, len(layers) - 1)] for index in range(wanted)]
+            given = [self._of_two_directions(*pair) for pair in zip(self._model.givers, given, strict=True)]
         return tuple([np.concatenate(arrays) for arrays in zip(*given, strict=True)])
 
     def contexts(self, read: Sequence[Outputs]) -> Context:

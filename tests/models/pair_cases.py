@@ -241,10 +241,11 @@ class Reference:
 
     def bridge(self, last, finals):
         a, states = self.a, []
-        for layer in range(1 if a.through_depth else a.decoder_layers):
+        count = 1 if a.through_depth else a.decoder_layers
+        for layer in range(count):
             state = self.zero()
             if a.bridge in ("states", "peek") and finals:
-                number = min(layer, len(finals) - 1)
+                number = min(layer + max(0, len(finals) - count), len(finals) - 1)  # the tops stand side by side
                 state = finals[number]
                 if a.bidirectional:
                     state = [self.dense(f"bridge/{number}/{kind}", one) for kind, one in zip("ac", state, strict=False)]

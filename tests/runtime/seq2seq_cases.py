@@ -99,7 +99,7 @@ def bridged(model, weights, last, finals):
     states = zeros(model, model.decoder_layers)
     if model.bridge in ("states", "peek") and finals:
         for layer in range(len(states)):
-            of = min(layer, len(finals) - 1)
+            of = min(layer + max(0, len(finals) - len(states)), len(finals) - 1)  # the tops stand side by side
             states[layer] = list(finals[of])
             if model.bidirectional:
                 for index, (name, squash) in enumerate([("a", np.tanh), ("c", lambda x: x)][: len(finals[of])]):
