@@ -30,10 +30,8 @@ class Decoder(Stack):
         joined_to_input = model.attention in ("additive", "aligned")
         fed_back = len(kernel) - model.context_size
         of_context = len(kernel) - model.memory_size * joined_to_input
-        self._of_context, self._of_memory = (
-            Kernel(kernel[fed_back:of_context].copy()),
-            Kernel(kernel[of_context:].copy()),
-        )
+        self._of_context = Kernel(kernel[fed_back:of_context].copy())
+        self._of_memory = Kernel(kernel[of_context:].copy())
         inputs = _inputs(model, weights, kernel[:fed_back], cells.bias)
         super().__init__(cells, inputs, weights, _work(model, weights), threads)
         self._additive = Additive(weights) if model.attention == "additive" else None
