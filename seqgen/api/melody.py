@@ -120,22 +120,21 @@ def _as_read(piece: Piece, step_ticks: int) -> Piece:
     """With notes that end where the next one of their part begins; they may sound on for less than a grid step.
 
     Raises:
-        TokenError: they sound longer, so that two sound at once.
+        TokenError: two begin at once, or one sounds on for longer.
     """
     kept = []
     for part in range(len(piece.parts)):
         notes = piece.part_notes(part).copy()
-        ends = notes["onset"] + notes["duration"]
-        over = np.maximum.accumulate(ends)[:-1] - notes["onset"][1:]
-        at_once = np.flatnonzero(over >= step_ticks)
+        over = (notes["onset"] + notes["duration"])[:-1] - notes["onset"][1:]
+        at_once = np.flatnonzero((over >= step_ticks) | (np.diff(notes["onset"]) == 0))
         if at_once.size:
             tick = int(notes["onset"][at_once[0] + 1])
             raise TokenError(
                 f"{_called(piece, part)} has two notes at once in {_place(piece, tick)}, and a melody has one: take the"
                 " others out, or name another part with --part, in Python part"
             )
-        notes["duration"][:-1] -= np.maximum(ends[:-1] - notes["onset"][1:], 0)
-        kept.append(notes[notes["duration"] > 0])
+        notes["duration"][:-1] -= np.maximum(over, 0)
+        kept.append(notes)
     notes = np.concatenate(kept)
     return replace(piece, notes=notes[np.lexsort((notes["pitch"], notes["part"], notes["onset"]))])
 

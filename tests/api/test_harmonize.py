@@ -217,6 +217,7 @@ def test_off_the_grid_and_legato():
         (line((0, 64, 60), (40, 4, 62)), "bar 3, quarter 3"),
         (line((0, 4, 60), (4, 16, 60), (12, 4, 62), meters=(Meter(0, 3, 4),), pickup_ticks=4), "bar 1, quarter 3"),
         (line((0, 4, 60), (2, 4, 62), meters=(Meter(0, 3, 4),), pickup_ticks=8), "bar 0, quarter 2.5"),
+        (line((0, 100, 60), (480, 100, 62), (480, 90, 60), ticks=480), "bar 1, quarter 2"),  # shorter than a grid step
         (line((0, 120, 60), (118, 240, 62), (119, 300, 64), ticks=480), "bar 1, quarter 1.24792"),
     ],
 )
