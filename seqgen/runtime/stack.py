@@ -53,6 +53,7 @@ class Stack:
         """work: multiplications of one row's step. threads: see `RecurrentStepper`."""
         densor, bias = (np.array(weights[f"densor/{name}"], np.float32) for name in ("kernel", "bias"))
         self._parts, self._work = Parts(cells, inputs, Kernel(densor), bias), work
+        self._columns = inputs.columns
         self.n_values = len(bias)
         self._threads = processors() if threads is None else threads
         self._state: State = ()  # to which the following belong
@@ -70,7 +71,7 @@ class Stack:
             self._bind(state)
         if len(ids) != len(self._logits):
             raise ConfigError(f"{len(ids)} ids came with the state of {len(self._logits)} rows")
-        columns = self._parts.inputs.columns(ids, features)
+        columns = self._columns(ids, features)
         if len(ids) == 1 and self._work >= _WIDE and self._threads > 1:
             with blas_threads(self._threads):
                 self._shares[0].step(columns)
