@@ -1,13 +1,13 @@
 """The documents tell the truth: their blocks run, the names they give exist, and so do the examples in docstrings.
 
-Every fenced block of README.md and docs/tutorial.md is one of these; anything else fails:
+Every fenced block of README.md and the pages in docs is one of these; anything else fails:
 
 - `bash`: runs, in a folder that holds what a reader would bring along. Below `<!-- not run: reason -->` it is not run,
   since it installs or runs everything; then its syntax is checked, and that what it names exists.
 - `python`: runs, all blocks of a page in one namespace, in the same folder. Below `<!-- same as: file -->` it is the
   text of that file, which has a test of its own.
 - `toml`: below `<!-- file: path -->`; the block is written there and read as a corpus' settings.
-- `text`: a diagram or an output.
+- `text`: a diagram or an output; below `<!-- file: path -->` what is written there.
 
 What takes minutes is shortened by the substitutions in SHORTER, and by nothing else.
 """
@@ -36,7 +36,7 @@ from seqgen.piece import Part, Piece
 from seqgen.training.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/tutorial.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/pairs.md")
 SHORTER = ((r"--minutes [\d.]+", "--max-steps 20"), (r"\bminutes=[\d.]+", "max_steps=20"))
 LENGTH = {"train": "--max-steps 20"}  # what a command must have after that, so that none runs for ten minutes
 # what a block that is not run may consist of
@@ -126,6 +126,8 @@ def test_every_block_runs(page, readers_folder, monkeypatch):
             case "toml", "file":
                 Path(rest).write_text(block.body)
                 read_manifest(Path(rest))
+            case "text", "file":
+                Path(rest).write_text(block.body)
             case "text", "":
                 assert block.body.strip(), f"{block.place} is empty"
             case _:
