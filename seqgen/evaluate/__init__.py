@@ -1,7 +1,7 @@
 """Scoring a stepper on held-out sequences and pairs; metrics of texts, statistics of pieces."""
 
 from seqgen.evaluate.ngram import NgramStepper
-from seqgen.evaluate.pairs import PairScore, greedy, score_pairs
+from seqgen.evaluate.pairs import PairScore, score_pairs
 from seqgen.evaluate.part_writing import PartWriting, part_writing
 from seqgen.evaluate.references import Difference, TextMetrics, paired_bootstrap, text_metrics
 from seqgen.evaluate.score import Score, score, surprises
@@ -19,7 +19,6 @@ __all__ = [
     "TextMetrics",
     "Typical",
     "compare",
-    "greedy",
     "paired_bootstrap",
     "part_writing",
     "place",

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from seqgen.corpus.dataset import IdSequence
+from seqgen.corpus.spelling import read_order
 from seqgen.corpus.walk import MaskTable, Walk, walk
 from seqgen.encodings import Encoding
 from seqgen.errors import ConfigError
 from seqgen.evaluate.score import cost
 from seqgen.runtime import Seq2SeqStepper
-from seqgen.sampling import Sampled, Setting, Strategy, sample, streams
 from seqgen.threads import one_thread
 from seqgen.vocabulary import END, UNK, Vocabulary
 
@@ -115,33 +115,6 @@ def score_pairs(stepper: Seq2SeqStepper, spelling: Spelling, pairs: Sequence[Pai
         return _score_tokens(stepper, encoding, vocabulary, pairs)
 
 
-def greedy(
-    stepper: Seq2SeqStepper, spelling: Spelling, sources: Sequence[np.ndarray], steps: Sequence[int]
-) -> list[Sampled]:
-    """What the model writes for each source when it always takes the most probable legal token.
-
-    sources: ids in the order of the sentence, END the last, or vectors. steps: of each, how many the target may have.
-    """
-    if spelling.encoding is None or spelling.vocabulary is None:
-        raise ConfigError("a model that makes vectors knows no end, so it cannot be decoded")
-    setting = Setting(stepper, spelling.encoding.grammar(spelling.vocabulary))
-    found: dict[int, Sampled] = {}
-    order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
-    with one_thread():
-        for begin in range(0, len(order), _BATCH):
-            some = order[begin : begin + _BATCH]
-            made = sample(
-                setting,
-                [[]] * len(some),
-                [steps[index] for index in some],
-                strategy=Strategy(temperature=0),
-                random=streams(0, len(some)),
-                contexts=stepper.encode([_as_read(stepper, sources[index]) for index in some]),
-            )
-            found.update(zip(some, made, strict=True))
-    return [found[index] for index in range(len(sources))]
-
-
 def _score_tokens(
     stepper: Seq2SeqStepper, encoding: Encoding[Any], vocabulary: Vocabulary, pairs: Sequence[Pair]
 ) -> PairScore:
@@ -183,7 +156,7 @@ def _forced(stepper: Seq2SeqStepper, pairs: Sequence[Pair]) -> Iterator[tuple[li
     longest_first = sorted(range(len(pairs)), key=lambda index: (-len(pairs[index].targets), len(pairs[index].source)))
     for begin in range(0, len(pairs), _BATCH):
         members = longest_first[begin : begin + _BATCH]
-        encoded = stepper.encode([_as_read(stepper, pairs[index].source) for index in members])
+        encoded = stepper.encode([read_order(pairs[index].source, stepper.architecture.reversed) for index in members])
         state = stepper.start(len(members), encoded)
         for place in range(len(pairs[members[0]].targets)):
             going = sum(place < len(pairs[index].targets) for index in members)
@@ -200,13 +173,6 @@ def _read(pair: Pair, place: int) -> Any:
     if pair.target.ndim == 1:
         return int(pair.target[place])
     return pair.target[place - 1] if place else np.zeros(pair.target.shape[1], np.float32)
-
-
-def _as_read(stepper: Seq2SeqStepper, source: np.ndarray) -> np.ndarray:
-    """A source in the order in which the model reads it: END stays the last."""
-    if not stepper.architecture.reversed:
-        return source
-    return source[::-1] if source.ndim > 1 else np.concatenate([source[:-1][::-1], source[-1:]])
 
 
 def _summary(

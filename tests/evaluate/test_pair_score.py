@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import piece, random_weights, vocabulary_of
 
-from seqgen import encodings
+from seqgen import encodings, sampling
 from seqgen.architecture import Seq2Seq
+from seqgen.corpus.spelling import read_order
 from seqgen.errors import ConfigError, SamplingError, TokenError
-from seqgen.evaluate import greedy, pairs, score_pairs
+from seqgen.evaluate import pairs, score_pairs
 from seqgen.runtime import Seq2SeqStepper
 from seqgen.vocabulary import END, START, UNK, Vocabulary
 
@@ -31,6 +32,13 @@ class Pair(NamedTuple):
 class Spelling(NamedTuple):
     encoding: encodings.Encoding | None = None
     vocabulary: Vocabulary | None = None
+
+
+def greedy(stepper: Seq2SeqStepper, spelling: Spelling, sources, steps) -> list[sampling.Sampled]:
+    """What the model writes for each source, END included or so many steps."""
+    setting = sampling.Setting(stepper, spelling.encoding.grammar(spelling.vocabulary))
+    contexts = stepper.encode([read_order(source, stepper.architecture.reversed) for source in sources])
+    return [row for row, _ in sampling.greedy(setting, [[] for _ in sources], steps, contexts=contexts)]
 
 
 def paired(spelling: Spelling, contents, seed: int = 0) -> list[Pair]:
@@ -288,8 +296,6 @@ def test_what_cannot_be_scored_is_refused():
         score_pairs(stepper, spelling, [])
     with pytest.raises(ConfigError, match="the model makes tokens, and the targets are vectors"):
         score_pairs(stepper, Spelling(), scored)
-    with pytest.raises(ConfigError, match="knows no end"):
-        greedy(stepper, Spelling(), [scored[0].source], [3])
     bad = scored[2].target.copy()
     bad[3] = START
     with pytest.raises(TokenError, match=rf"pair 2: id {START} is not legal at token 3$"):
