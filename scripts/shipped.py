@@ -20,7 +20,7 @@ COMMANDS = {
     "bach-chorales": "bach-chorales --n-a 192 --layers 1 --max-steps 18000 --seed 0",
     "fiddle-tunes": "fiddle-tunes --n-a 116 --layers 1 --max-steps 14000 --seed 0",
     "verses": "verses --n-a 320 --layers 1 --max-steps 5000 --seed 0",
-    "bach-harmony": f"{VOICES} --n-a 112 --batch-size 6 --max-steps 9000 --seed 0",
+    "bach-harmony": f"{VOICES} --n-a 112 --batch-size 4 --max-steps 3000 --lr 0.006 --seed 0",
 }
 ABOUT = {
     "bach-chorales": (
