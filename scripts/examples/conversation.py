@@ -12,7 +12,7 @@ import seqgen
 from seqgen.corpus.pairs import PairCorpus
 
 FOLDER = Path(__file__).parents[2] / "corpora" / "conversation"
-COPIES, KEPT = 6, 0.7
+COPIES, KEPT = 12, 0.6
 
 
 def talk(name: str) -> list[tuple[str, str]]:
@@ -36,16 +36,18 @@ def main(seed: int = 0, **length: Any) -> float:
     pairs = talk("conversation")
     random.Random(seed).shuffle(pairs)
     held_out, learned = pairs[: len(pairs) // 20], with_gaps(pairs[len(pairs) // 20 :], seed)
-    words = {"lower": True}
     translator = seqgen.train_pairs(
         PairCorpus.of(*zip(*learned, strict=True)),
         valid=PairCorpus.of(*zip(*held_out, strict=True)),
-        preset="seq2seq",
+        preset="attention",
+        attention="multiplicative",
+        cell="gru",
         source_as="words",
-        source_options=words,
+        source_options={"lower": True},
         target_as="words",
         n_a=128,
-        dropout=0.3,
+        embedding=64,
+        dropout=0.1,
         seed=seed,
         **(length or {"minutes": 3}),
     )

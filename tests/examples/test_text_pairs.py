@@ -43,7 +43,7 @@ def test_programs_print_what_they_say():
 
 def test_programs_hold_all_there_is_to_learn():
     codes = [code for code, _ in programs(1000)]
-    signs = Counter(re.search(r"print\(\w(.)\w\)", code)[1] for code in codes)
+    signs = Counter(re.search(r"print\(\w(.)\w+\)", code)[1] for code in codes)
     assert set(signs) == {"+", "-", "*"}
     assert min(signs.values()) > 250
     # the name that is printed first is assigned first as often as last
@@ -102,13 +102,13 @@ def test_gaps_leave_words_out_and_nothing_else():
     found = with_gaps(pairs, seed=2)
     assert found[: len(pairs)] == pairs
     answers = {(question, answer) for question, answer in pairs}
-    assert len(found) > 5 * len(pairs)
+    assert len(found) > 11 * len(pairs)
     sources = {answer: [question for question, its in answers if its == answer] for _, answer in pairs}
     for question, answer in found[len(pairs) :: 37]:
         assert question
         assert any(is_part(question.split(), other.split()) for other in sources[answer])
     kept = sum(len(question.split()) for question, _ in found[len(pairs) :])
-    assert 0.65 < kept / (6 * sum(len(question.split()) for question, _ in pairs)) < 0.75
+    assert 0.55 < kept / (12 * sum(len(question.split()) for question, _ in pairs)) < 0.65
     assert with_gaps(pairs, seed=2) == found != with_gaps(pairs, seed=3)
 
 
