@@ -25,6 +25,7 @@ from seqgen.encodings.chorale import Chorale
 from seqgen.encodings.grid import CONTROLS
 from seqgen.evaluate import part_writing, score_pairs
 from seqgen.piece import Meter
+from seqgen.threads import one_thread
 
 _FROM, _TO = ("soprano",), ("alto", "tenor", "bass")
 _FRACTION, _SEED = 0.1, 0  # of training, where nothing else is asked for
@@ -57,7 +58,8 @@ def main() -> None:
         tune([learned[index] for index in rest], [learned[index] for index in inner], sizes)
         return
     begun = time.perf_counter()
-    nats, steps = score(VoicingModel(learned, sizes, Smoothing()), test)
+    with one_thread():  # its products are small: threads would wait for each other
+        nats, steps = score(VoicingModel(learned, sizes, Smoothing()), test)
     print(f"{corpus.title}: {len(learned)} pieces to learn from, {len(test)} held out with {steps:,} grid steps")
     print(f"  hidden Markov model   {nats:.4f} nats a step of the voices under the soprano", end="")
     print(f"   ({time.perf_counter() - begun:.0f} s)")
